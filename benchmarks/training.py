@@ -1,0 +1,132 @@
+"""Training speed: this project's loop, a plain model.fit, and torch's nn.LSTM.
+
+    .venv/bin/python -m benchmarks.training [--torch PYTHON]
+
+All three train an LSTM(8) → Dense(64) → Dense(1) on the same made-up windows of 3,600
+movies in 45 slots, three slots long. A sample is one window. `--torch` names a Python
+that has torch, for example that of `make peers`. The contenders take turns; the best of
+three times counts. Writes benchmarks/results/training.csv.
+"""
+
+import csv
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+SLOTS, MOVIES, T_SLOT, SERIES, CONTEXT = 45, 3600, 3, 2, 30
+EPOCHS, ROUNDS = 3, 3
+RESULTS = Path(__file__).parent / "results" / "training.csv"
+
+TORCH = """
+import sys, time, torch
+from torch import nn
+slots, movies, t_slot, series, context, epochs = map(int, sys.argv[1:])
+torch.manual_seed(0)
+window = torch.randn(slots, movies, t_slot, series)
+known = torch.randn(slots, movies, context)
+counts = torch.poisson(torch.full((slots, movies), 0.2))
+lstm = nn.LSTM(series, 8, batch_first=True)
+head = nn.Sequential(nn.Linear(8 + context, 64), nn.Tanh(), nn.Linear(64, 1))
+adam = torch.optim.Adam([*lstm.parameters(), *head.parameters()], 1e-2)
+def step(slot):
+    adam.zero_grad()
+    last = lstm(window[slot])[0][:, -1]
+    logits = head(torch.cat([last, known[slot]], 1))[:, 0]
+    share = counts[slot] / counts[slot].sum()
+    (-(share * torch.log_softmax(logits, 0)).sum()).backward()
+    adam.step()
+step(0)
+start = time.perf_counter()
+for _ in range(epochs):
+    for slot in range(slots):
+        step(slot)
+print(epochs * slots * movies / (time.perf_counter() - start))
+"""
+
+
+def data():
+    """Windows, context, log shares and counts of made-up slots."""
+    rng = np.random.default_rng(0)
+    window = rng.normal(size=(SLOTS, T_SLOT, MOVIES, SERIES)).astype("float32")
+    context = rng.normal(size=(SLOTS, MOVIES, CONTEXT)).astype("float32")
+    log_ewma = np.full((SLOTS, MOVIES), -np.log(MOVIES), "float32")
+    counts = rng.poisson(0.2, (SLOTS, MOVIES)).astype("float32")
+    return (window, context, log_ewma), counts
+
+
+def network():
+    """The project's default network."""
+    from lib.models import build_model
+
+    return build_model(
+        "lstm", n_movies=MOVIES, n_series=SERIES, n_context=CONTEXT, units=8
+    )
+
+
+def ours(sampled: int | None = None) -> float:
+    """Samples per second of `lib.train.fit`, with all movies or with drawn ones."""
+    from lib.train import SampledSlots, SlotBatches, fit
+
+    views, counts = data()
+
+    def batches():
+        if sampled:
+            return SampledSlots(views, counts, range(SLOTS), movies=sampled, seed=0)
+        return SlotBatches(views, counts, range(SLOTS), seed=0)
+
+    model = network()
+    model.fit(batches(), epochs=1, verbose=0)  # traces the graph
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"patience": None, "state": Path(folder) / "s.npz", "name": "speed"}
+        _, seconds = fit(model, batches(), None, epochs=EPOCHS, **options)
+    return EPOCHS * SLOTS * MOVIES / seconds
+
+
+def plain() -> float:
+    """Samples per second of Keras' own fit on arrays, one slot in a batch."""
+    views, counts = data()
+    model = network()
+    model.fit(list(views), counts, batch_size=1, epochs=1, verbose=0)
+    start = time.perf_counter()
+    model.fit(list(views), counts, batch_size=1, epochs=EPOCHS, verbose=0)
+    return EPOCHS * SLOTS * MOVIES / (time.perf_counter() - start)
+
+
+def torch_lstm(python: str) -> float:
+    """Samples per second of the same network in torch."""
+    sizes = map(str, (SLOTS, MOVIES, T_SLOT, SERIES, CONTEXT, EPOCHS))
+    command = [python, "-c", TORCH, *sizes]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+@click.command()
+@click.option("--torch", "python", default="", help="a Python that has torch")
+def main(python: str) -> None:
+    """Measure and store samples per second."""
+    contenders = {
+        "ours, all movies": ours,
+        "ours, 2048 movies drawn": lambda: ours(2048),
+        "plain model.fit": plain,
+    }
+    if python:
+        contenders["torch nn.LSTM"] = lambda: torch_lstm(python)
+    best = dict.fromkeys(contenders, 0.0)
+    for _ in range(ROUNDS):
+        for name, contender in contenders.items():
+            best[name] = max(best[name], contender())
+    with RESULTS.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["contender", "samples_per_second"])
+        writer.writerows([name, round(speed)] for name, speed in best.items())
+    for name, speed in best.items():
+        print(f"{name:26s} {speed:12,.0f} samples/s", file=sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

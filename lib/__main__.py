@@ -1,0 +1,148 @@
+"""Command line of the project: `python -m lib data|report|sweep`."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from lib import paths, pipeline
+from lib.errors import UserError
+from lib.stamps import shown
+
+COLUMNS = ("user", "item", "time", "rating")
+# Parameters of notebooks that `make` hands over in the environment
+FROM_MAKE = ("EPOCHS", "SEEDS", "T_SLOT")
+FAILED, INTERRUPTED = 1, 130
+
+
+def option(name: str, text: str, default: str = "", **more):
+    """An option that a variable of the same name, as `make` exports it, may set.
+
+    An empty value means the default, so that a Makefile can pass on what it was not
+    given.
+    """
+    variable = name.upper().replace("-", "_")
+    return click.option(
+        f"--{name}", default=default, envvar=variable, help=text, **more
+    )
+
+
+def data_options(command):
+    """Options that say which data to read and how to cut them into slots."""
+    for kind in reversed(COLUMNS):
+        command = option(f"{kind}-column", f"column of the {kind}s in a log")(command)
+    for add in (
+        option("cluster", "address of a Dask scheduler"),
+        option("max-slots", "keep the first N slots"),
+        option("slot", "hour, day, week, month, quarter, year, or 7d"),
+        option("dataset", "sample, a MovieLens name, a folder or a file"),
+    ):
+        command = add(command)
+    return command
+
+
+@click.group(context_settings={"max_content_width": 88})
+def main():
+    """Forecast how popular each movie will be in the next time slot."""
+
+
+@main.command()
+@data_options
+def data(dataset, slot, max_slots, cluster, **columns):
+    """Clean a data set and write its panel."""
+    from lib.preprocess import preprocess, summary
+
+    meta = preprocess(
+        dataset or "sample",
+        slot or "week",
+        max_slots=whole_number("MAX_SLOTS", max_slots),
+        cluster=cluster or None,
+        **{name: value or None for name, value in columns.items()},
+    )
+    click.echo(summary(meta))
+
+
+@main.command()
+@data_options
+@option("run-name", "folder of the run, default <dataset>-<slot>")
+@option("notebooks", "folder of the notebooks")
+@option("title", "title of the report")
+@click.option("--parameter", "-p", nargs=2, multiple=True, metavar="NAME VALUE")
+def report(dataset, slot, run_name, notebooks, title, parameter, **settings):
+    """Run all notebooks that are not up to date and build the report."""
+    run = pipeline.Run(
+        dataset or "sample",
+        slot or "week",
+        settings={name.upper(): value for name, value in settings.items()},
+        parameters=from_make() | {name: value for name, value in parameter if value},
+        name=run_name or None,
+        folder=Path(notebooks).resolve() if notebooks else None,
+        title=title or None,
+    )
+    if not pipeline.run_all(run, echo=say):
+        click.echo(f"{shown(run.home / 'report.pdf')} is up to date")
+
+
+@main.command()
+@click.argument("runs", type=click.Path(path_type=Path))
+@option("cluster", "address of a Dask scheduler")
+@option("jobs", "runs at a time, default one per core")
+@option("notebooks", "folder of the notebooks")
+def sweep(runs, cluster, jobs, notebooks):
+    """Run every entry of a YAML file of named runs."""
+    from lib.sweep import read_runs, run_sweep
+
+    folder = Path(notebooks).resolve() if notebooks else None
+    entries = read_runs(runs, folder)
+    number = whole_number("JOBS", jobs)
+    if run_sweep(entries, jobs=number, cluster=cluster or None, echo=say):
+        sys.exit(FAILED)
+
+
+def from_make() -> dict[str, str]:
+    """Notebook parameters among the variables of `make`, where they are set."""
+    return {name: os.environ[name] for name in FROM_MAKE if os.environ.get(name)}
+
+
+def whole_number(name: str, text: str) -> int | None:
+    """Read a positive whole number, None where the text is empty."""
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"{name}={text}: expected a whole number of at least 1")
+    return int(text)
+
+
+def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+def start() -> int:
+    """Run the command line and turn every outcome into an exit status."""
+    try:
+        main(standalone_mode=False)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:
+        log = paths.REPORT / "error.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(traceback.format_exc())
+        name = type(error).__name__
+        print(f"unexpected error: {name}: {error}", file=sys.stderr)
+        print(f"the full log is in {shown(log)}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(start())

@@ -1,0 +1,55 @@
+"""What every notebook does alike: name its run, save figures, tables and numbers."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib import paths
+from lib.plots import save_figure, show_table, use_style
+from lib.results import Results
+
+
+class Notebook:
+    """One notebook of one run.
+
+    Attributes:
+        name: notebook without suffix, such as "03_lstm".
+        run: name of the run, which names the folders.
+        processed: folder of the run's data.
+        results: the notebook's rows of results.csv.
+    """
+
+    def __init__(self, name: str, dataset: str, slot: str, run: str = ""):
+        """Set the style of the figures and name the run.
+
+        Args:
+            name: notebook without suffix.
+            dataset: name or path of a data set.
+            slot: kind of slot.
+            run: name of the run; empty for `<dataset>-<slot>`.
+        """
+        use_style()
+        self.name = name
+        self.run = run or paths.run_name(dataset, slot)
+        self.processed = paths.PROCESSED / self.run
+        self.results = Results(self.run, name)
+        self.number = name.split("_")[0]
+
+    def figure(self, fig: Figure | None, subject: str, caption: str) -> None:
+        """Save and show a figure, the current one if None is given."""
+        save_figure(fig or plt.gcf(), f"{self.number}_{subject}", caption, self.run)
+
+    def table(self, table: pd.DataFrame, caption: str, decimals=4) -> None:
+        """Show a table with a caption."""
+        show_table(table, caption, self.run, decimals)
+
+    def record(self, model: str, split: str, metrics: Mapping, **names) -> None:
+        """Keep one row per metric for results.csv; `save` writes them."""
+        self.results.add(model, split, metrics, **names)
+
+    def save(self) -> str:
+        """Write the notebook's rows and say how many there are."""
+        rows = self.results.save()
+        return f"{len(rows)} rows of {self.name} in report/{self.run}/results.csv"

@@ -1,0 +1,140 @@
+"""What may be set in a notebook: the literals of its cell tagged `parameters`."""
+
+import ast
+import difflib
+import io
+import json
+import re
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+from lib.errors import UserError
+
+TAG = "parameters"
+TRUE, FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One upper-case constant of a parameters cell."""
+
+    name: str
+    default: object
+    help: str
+
+
+def read_notebook(path: Path) -> dict:
+    """Read a notebook as plain JSON, each cell's source as one string.
+
+    `nbformat` takes a second to import, which a call that finds nothing to do would
+    notice.
+
+    Raises:
+        UserError: the file is missing or is not a notebook.
+    """
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such notebook") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: this is not a notebook (JSON expected)") from None
+    return notebook
+
+
+def cell_tags(cell: dict) -> list[str]:
+    """Tags of a cell, without the need for it to have metadata."""
+    return cell.get("metadata", {}).get("tags", [])
+
+
+def declared(notebook: dict) -> dict[str, Parameter]:
+    """Parameters of a notebook, in the order of their cell; empty without one."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and TAG in cell_tags(cell):
+            return _from_source(cell["source"])
+    return {}
+
+
+def _from_source(source: str) -> dict[str, Parameter]:
+    comments = {
+        token.start[0]: token.string.lstrip("# ")
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    }
+    found = {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name, value = node.targets[0].id, ast.literal_eval(node.value)
+            found[name] = Parameter(name, value, comments.get(node.end_lineno, ""))
+    return found
+
+
+def coerce(parameter: Parameter, value: object) -> object:
+    """Turn a value from a command line or YAML into the type of the default.
+
+    A list may be given as `0,1,2` or `0 1 2`; a default of None accepts any value.
+
+    Raises:
+        UserError: the value has another type than the default.
+    """
+    default = parameter.default
+    if isinstance(default, list | tuple):
+        if isinstance(value, str):
+            value = re.split(r"[,\s]+", value.strip("[](), "))
+        items = list(value) if isinstance(value, list | tuple) else [value]
+        kind = Parameter(parameter.name, default[0] if default else None, "")
+        return [coerce(kind, item) for item in items]
+    try:
+        return _scalar(default, value)
+    except (ValueError, TypeError):
+        expected = {bool: "true or false", int: "a whole number", float: "a number"}
+        raise UserError(
+            f"{parameter.name}={value}: expected {expected[type(default)]}, "
+            f"such as {default}"
+        ) from None
+
+
+def _scalar(default: object, value: object) -> object:
+    if isinstance(default, bool):
+        text = str(value).lower()
+        if text not in TRUE | FALSE:
+            raise ValueError(text)
+        return text in TRUE
+    if isinstance(default, int):
+        if isinstance(value, bool | float):
+            raise ValueError(value)
+        return int(value)
+    if isinstance(default, float):
+        return float(value)
+    if isinstance(default, str):
+        return str(value)
+    return _guess(value)
+
+
+def _guess(value: object) -> object:
+    """A number where the text is one, else the value itself."""
+    for kind in (int, float):
+        if isinstance(value, str):
+            try:
+                return kind(value)
+            except ValueError:
+                continue
+    return value
+
+
+def check_known(names: list[str], known: set[str]) -> None:
+    """Refuse names that no notebook declares.
+
+    Raises:
+        UserError: lists the valid names, the nearest one first.
+    """
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise UserError(
+                f"{name}: no notebook has this parameter; {hint}"
+                f"valid ones are {', '.join(sorted(known))}"
+            )

@@ -1,0 +1,36 @@
+"""Absolute paths of the project, found from this file.
+
+Everything the project writes lies below OUTPUT, the repository unless the environment
+variable POPULARITY_OUTPUT names another folder (the tests do, so that they never touch
+the results of a real run).
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+OUTPUT = Path(os.environ.get("POPULARITY_OUTPUT", ROOT)).resolve()
+RAW = OUTPUT / "data" / "raw"
+PROCESSED = OUTPUT / "data" / "processed"
+FIGURES = OUTPUT / "figures"
+REPORT = OUTPUT / "report"
+
+
+def resolve(dataset: str) -> Path:
+    """Path of a data set given as a path; relative ones start at the repository.
+
+    A notebook's working directory differs between JupyterLab and a batch run, the
+    repository does not.
+    """
+    return (ROOT / Path(dataset).expanduser()).resolve()
+
+
+def dataset_name(dataset: str) -> str:
+    """Name of a data set: the last component of a path, else the name itself."""
+    return resolve(dataset).name
+
+
+def run_name(dataset: str, slot: str) -> str:
+    """Name of the folders that belong to one data set cut into one kind of slot."""
+    return f"{dataset_name(dataset)}-{slot.lower()}"

@@ -1,0 +1,1 @@
+"""Recommender systems on MovieLens: rating prediction and ranking, side by side."""

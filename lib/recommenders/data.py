@@ -1,0 +1,167 @@
+"""Ratings, movies and users of one data set, and the splits that papers use.
+
+Everything here is a small pandas frame: the largest set of this series has a million
+rows. The splits are those of the literature: the two that GroupLens ships with ml-100k
+(`u1` and the five folds `u1` … `u5`) and a seeded random 80/20 split for the others.
+"""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from lib.errors import UserError
+from lib.movies import complete_movies
+from lib.readers import open_dataset
+from lib.repair import Repairs, clean_requests
+from lib.schema import (
+    AGE,
+    GENDER,
+    GENRES,
+    MOVIE,
+    NO_GENRES,
+    OCCUPATION,
+    RATING,
+    RELEASE_YEAR,
+    TIMESTAMP,
+    TITLE,
+    USER,
+    ZIP,
+)
+
+RATING_COLUMNS = [USER, MOVIE, RATING, TIMESTAMP]
+MOVIE_COLUMNS = [MOVIE, TITLE, GENRES, RELEASE_YEAR]
+USER_COLUMNS = [USER, AGE, GENDER, OCCUPATION, ZIP]
+FOLDS = (1, 2, 3, 4, 5)
+
+
+@dataclass(frozen=True)
+class RatingData:
+    """One data set.
+
+    Attributes:
+        name: last component of the dataset argument.
+        ratings: userId, movieId (int64), rating (float64, stars), timestamp (int64, s).
+        movies: movieId, title, genres ("A|B"), release_year (Int64, may be missing);
+            a movie without a single rating is listed too.
+        users: userId, age (years), gender ("M"/"F"), occupation, zip (str), or None
+            where the set has no demographics.
+        folder: where its files lie (links.csv, u1.base, …).
+        synthetic: True for the generated sample.
+    """
+
+    name: str
+    ratings: pd.DataFrame
+    movies: pd.DataFrame
+    users: pd.DataFrame | None
+    folder: Path
+    synthetic: bool = False
+
+    @property
+    def rating_range(self) -> tuple[float, float]:
+        """Lowest and highest rating in stars, as seen in the data."""
+        return float(self.ratings[RATING].min()), float(self.ratings[RATING].max())
+
+
+def load(dataset: str) -> RatingData:
+    """Reads, checks and repairs a data set.
+
+    Args:
+        dataset: "sample", a MovieLens name, or the path of a folder, zip or file; see
+            `lib.readers.open_dataset`.
+
+    Returns:
+        The data set. Of a movie that a user rated twice the latest rating is kept.
+
+    Raises:
+        UserError: the set is not there, cannot be read or has no ratings.
+    """
+    source = open_dataset(dataset)
+    with tempfile.TemporaryDirectory() as work:
+        target = Path(work) / "requests.parquet"
+        # The slot only serves a check that the log spans some time at all.
+        names = clean_requests(source.log, target, "hour", None, Repairs())
+        ratings = pl.read_parquet(target).to_pandas()[RATING_COLUMNS]
+    if ratings[RATING].isna().any():
+        raise UserError(
+            f"{source.log.shown}: found requests without a rating, expected one in "
+            "every row; recommenders need ratings, give another DATASET"
+        )
+    latest = ratings.sort_values(TIMESTAMP, kind="stable")
+    latest = latest.drop_duplicates([USER, MOVIE], keep="last")
+    ratings = latest.sort_index().reset_index(drop=True)
+    users = None if source.users is None else _users(source.users)
+    movies = _movies(source.movies, ratings, names)
+    folder = source.log.path.parent
+    return RatingData(source.name, ratings, movies, users, folder, source.synthetic)
+
+
+def official_folds(data: RatingData) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The five (train, test) splits u1 … u5 shipped with ml-100k; [] elsewhere."""
+    files = [
+        (data.folder / f"u{k}.base", data.folder / f"u{k}.test")
+        for k in FOLDS
+        if (data.folder / "u.data").is_file()
+    ]
+    if not files or not all(path.is_file() for pair in files for path in pair):
+        return []
+    return [(_read_tab(base), _read_tab(test)) for base, test in files]
+
+
+def random_split(
+    ratings: pd.DataFrame, test_share: float = 0.2, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits rows at random into (train, test), both in their original order."""
+    order = np.random.default_rng(seed).permutation(len(ratings))
+    held_out = np.zeros(len(ratings), dtype=bool)
+    held_out[order[: round(test_share * len(ratings))]] = True
+    return ratings[~held_out], ratings[held_out]
+
+
+def five_folds(
+    data: RatingData, seed: int = 0
+) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The official folds where the set has them, else five seeded random folds."""
+    official = official_folds(data)
+    if official:
+        return official
+    order = np.random.default_rng(seed).permutation(len(data.ratings))
+    fold = np.empty(len(order), dtype=int)
+    fold[order] = np.arange(len(order)) % len(FOLDS)
+    return [(data.ratings[fold != k], data.ratings[fold == k]) for k in range(5)]
+
+
+def genre_names(movies: pd.DataFrame) -> list[str]:
+    """Sorted names of the single genres that occur in `movies`."""
+    names = set("|".join(movies[GENRES].fillna("")).split("|"))
+    return sorted(names - {"", NO_GENRES, "unknown"})
+
+
+def genre_flags(movies: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """One row of 0/1 per movie, one column per genre: (movies, len(names)) float32."""
+    rows = [set(str(text).split("|")) for text in movies[GENRES].fillna("")]
+    flags = [[name in row for name in names] for row in rows]
+    return np.array(flags, dtype="float32").reshape(len(rows), len(names))
+
+
+def _read_tab(path: Path) -> pd.DataFrame:
+    frame = pd.read_csv(path, sep="\t", names=RATING_COLUMNS)
+    return frame.astype({RATING: float})
+
+
+def _movies(movies, ratings: pd.DataFrame, names) -> pd.DataFrame:
+    """All movies that are rated or listed, with the columns of MOVIE_COLUMNS."""
+    ids = pl.Series(MOVIE, ratings[MOVIE].unique(), dtype=pl.Int64)
+    if movies is not None:
+        ids = pl.concat([ids, movies[MOVIE].cast(pl.Int64)]).unique()
+    table = complete_movies(movies, ids, names)[0].select(MOVIE_COLUMNS).to_pandas()
+    return table.astype({RELEASE_YEAR: "Int64"})
+
+
+def _users(users: pl.DataFrame) -> pd.DataFrame:
+    table = users.select(USER_COLUMNS).to_pandas()
+    text = {name: "str" for name in (GENDER, OCCUPATION, ZIP)}
+    return table.astype(text | {AGE: "Int64"})

@@ -1,0 +1,100 @@
+"""Tidy results: one row per number in report/<run>/results.csv."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lib import paths
+from lib.schema import RESULT_COLUMNS
+
+
+def results_path(run: str) -> Path:
+    """Path of a run's results.csv."""
+    return paths.REPORT / run / "results.csv"
+
+
+def read_results(run: str, columns: Sequence[str] = RESULT_COLUMNS) -> pd.DataFrame:
+    """All rows of a run, empty when nothing was written yet.
+
+    Args:
+        run: name of the run.
+        columns: those of the run's file; the last one is "value".
+
+    Returns:
+        DataFrame with these columns; `value` is float64, the others are strings.
+    """
+    path = results_path(run)
+    if not path.exists():
+        return pd.DataFrame(columns=list(columns))
+    return pd.read_csv(
+        path, dtype=dict.fromkeys(columns[:-1], str), keep_default_na=False
+    ).astype({"value": float})
+
+
+def replace_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)
+
+
+class Results:
+    """The rows that one notebook contributes to its run.
+
+    A notebook that runs again replaces its own rows and leaves the others alone.
+    """
+
+    def __init__(
+        self, run: str, notebook: str, columns: Sequence[str] = RESULT_COLUMNS
+    ):
+        self.run = run
+        self.notebook = notebook
+        self.columns = list(columns)
+        self.rows: list[list] = []
+
+    def add(
+        self,
+        model: str,
+        split: str,
+        metrics: Mapping[str, float],
+        *,
+        prediction_type: int | str = "",
+        seed: int | str = "",
+    ) -> None:
+        """Add one row per metric.
+
+        Args:
+            model: stable name, such as "ewma" or "lstm".
+            split: "train", "validation" or "test"; a protocol of the recommenders.
+            metrics: name → value.
+            prediction_type: 1–4 for networks, empty for models without one.
+            seed: a seed, "mean" for the seed-averaged forecast, empty where none.
+        """
+        row = {
+            "notebook": self.notebook,
+            "model": model,
+            "prediction_type": str(prediction_type),
+            "seed": str(seed),
+            "split": split,
+            "protocol": split,  # the recommenders' word for what was held out
+        }
+        for metric, value in metrics.items():
+            row |= {"metric": metric, "value": float(value)}
+            self.rows.append([row[column] for column in self.columns])
+
+    def save(self) -> pd.DataFrame:
+        """Write the rows and return them."""
+        mine = pd.DataFrame(self.rows, columns=self.columns)
+        others = read_results(self.run, self.columns)
+        others = others[others["notebook"] != self.notebook]
+        parts = [part for part in (others, mine) if len(part)]
+        rows = pd.concat(parts).sort_values("notebook", kind="stable")
+        replace_atomically(
+            results_path(self.run), rows.to_csv(index=False, na_rep="nan")
+        )
+        return mine

@@ -1,0 +1,49 @@
+"""Names shared by every module: columns, splits, metrics. Defined once, here."""
+
+# Columns of the request log (MovieLens' own names)
+USER = "userId"
+MOVIE = "movieId"
+RATING = "rating"
+TIMESTAMP = "timestamp"  # Unix seconds, UTC
+
+# Columns of the movies and users tables
+TITLE = "title"
+GENRES = "genres"  # separated by "|", as MovieLens writes them
+RELEASE_YEAR = "release_year"
+OVERVIEW = "overview"
+TAGLINE = "tagline"
+AGE = "age"
+GENDER = "gender"
+OCCUPATION = "occupation"
+ZIP = "zip"
+
+# Columns of the panel: one row per movie and slot with at least one request
+SLOT = "slot"  # start of the slot, UTC
+REQUESTS = "requests"
+POPULARITY = "popularity"  # share of the slot's requests
+MEAN_RATING = "mean_rating"
+PANEL_COLUMNS = [
+    MOVIE,
+    SLOT,
+    REQUESTS,
+    POPULARITY,
+    MEAN_RATING,
+    GENRES,
+    RELEASE_YEAR,
+]
+
+# Columns of results.csv: one row per number
+RESULT_COLUMNS = [
+    "notebook",
+    "model",
+    "prediction_type",
+    "seed",
+    "split",
+    "metric",
+    "value",
+]
+# The same of the recommenders, which have protocols instead of types and splits
+RECOMMENDER_COLUMNS = ["notebook", "model", "protocol", "seed", "metric", "value"]
+
+CALENDAR_SLOTS = ("hour", "day", "week", "month", "quarter", "year")
+NO_GENRES = "(no genres listed)"  # MovieLens' own marker

@@ -1,0 +1,232 @@
+"""Training: batches of slots, early stopping, progress, and going on after a stop."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+
+class SlotBatches(keras.utils.PyDataset):
+    """Batches of `batch_size` slots, cut from strided views when they are needed.
+
+    The order is drawn anew for every epoch from (seed, epoch), so that a training that
+    goes on after a stop sees the same batches as one that was never stopped.
+    """
+
+    def __init__(self, inputs, target, rows, batch_size=1, *, seed=None, weights=None):
+        """Keep the views.
+
+        Args:
+            inputs: arrays (slots, ...), one for each input of the model.
+            target: array (slots, ...) of counts.
+            rows: indices of the slots to use.
+            batch_size: slots in a batch.
+            seed: None for the given order.
+            weights: array (slots, ...), what each slot's loss counts; None for 1.
+        """
+        super().__init__()
+        self.inputs, self.target, self.rows = inputs, target, np.asarray(rows)
+        self.batch_size, self.seed, self.weights = batch_size, seed, weights
+        self.start_epoch(0)
+
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the order of an epoch."""
+        self.epoch, self.order = epoch, self.rows
+        if self.seed is not None:
+            rng = np.random.default_rng([self.seed, self.epoch])
+            self.order = rng.permutation(self.rows)
+
+    def __len__(self):
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, index):
+        start = index * self.batch_size
+        rows = self.order[start : start + self.batch_size]
+        window = tuple(np.ascontiguousarray(view[rows]) for view in self.inputs)
+        target = np.ascontiguousarray(self.target[rows])
+        if self.weights is None:
+            return window, target
+        return window, target, np.ascontiguousarray(self.weights[rows])
+
+    def on_epoch_end(self):
+        self.start_epoch(self.epoch + 1)
+
+
+class SampledSlots(SlotBatches):
+    """Batches in which a slot brings a random part of its movies.
+
+    Nearly all movies of a large catalogue are not requested in a slot, and one such
+    movie teaches what the next one does. A slot brings its requested movies (at most
+    half of `movies`, drawn at random) and fills up with others; each drawn movie stands
+    for several, so its weight in the softmax's sum is their number: ln(number) is added
+    to its log_ewma. The sum and the loss are unbiased estimates of those over all
+    movies, for losses that are sums over requests.
+    """
+
+    def __init__(self, *arguments, movies: int, **options):
+        """As `SlotBatches`, with `movies` movies in each slot."""
+        self.movies = movies
+        super().__init__(*arguments, **options)
+
+    def __getitem__(self, index):
+        (window, context, log_ewma), target, *weights = super().__getitem__(index)
+        rng = np.random.default_rng([self.seed or 0, self.epoch, index])
+        parts = []
+        for row in range(len(target)):
+            chosen, stands_for = self._draw(target[row], rng)
+            parts.append(
+                (
+                    window[row][:, chosen],
+                    context[row][chosen],
+                    log_ewma[row, chosen] + np.log(stands_for),
+                    target[row, chosen] * stands_for,
+                )
+            )
+        *inputs, target = (
+            np.stack(x).astype(np.float32) for x in zip(*parts, strict=True)
+        )
+        return (tuple(inputs), target, *weights)
+
+    def _draw(self, counts, rng):
+        """Movies of one slot, and how many movies each of them stands for."""
+        requested = np.flatnonzero(counts)
+        others = np.flatnonzero(counts == 0)
+        number = min(len(requested), self.movies // 2)
+        number = max(number, self.movies - len(others))
+        one = rng.choice(requested, number, replace=False)
+        two = rng.choice(others, self.movies - number, replace=False)
+        stands_for = np.repeat(
+            [len(requested) / max(number, 1), len(others) / max(len(two), 1)],
+            [len(one), len(two)],
+        )
+        return np.concatenate([one, two]), stands_for
+
+
+def announce(line: str) -> None:
+    """Hand a progress line to whoever runs the notebooks in a batch."""
+    path = os.environ.get("POPULARITY_PROGRESS")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Early stopping, history and a file to go on from, after every epoch.
+
+    Keras' own EarlyStopping and BackupAndRestore know nothing of each other: a training
+    that was killed would start to wait anew and end with other numbers.
+    """
+
+    def __init__(self, path: Path, *, name: str, epochs: int, patience: int | None):
+        super().__init__()
+        self.path, self.name = path, name
+        self.epochs, self.patience = epochs, patience
+        self.history: list[dict] = []
+        self.best: list[np.ndarray] | None = None
+        self.best_epoch = 0
+        self.line = None
+
+    def restore(self, model: keras.Model) -> int:
+        """Load the file of a stopped training, if any.
+
+        Returns:
+            The number of epochs already done.
+        """
+        self.set_model(model)
+        if not self.path.exists():
+            return 0
+        with np.load(self.path) as state:
+            self.history = json.loads(str(state["history"]))
+            self.best_epoch = int(state["best_epoch"])
+            current = [state[f"v{i}"] for i in range(len(self._variables()))]
+            self.best = [state[f"b{i}"] for i in range(len(model.weights))]
+        for variable, value in zip(self._variables(), current, strict=True):
+            variable.assign(value)
+        return len(self.history)
+
+    def _variables(self):
+        return self.model.variables + self.model.optimizer.variables
+
+    def _save(self):
+        current = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        best = {f"b{i}": value for i, value in enumerate(self.best)}
+        temporary = self.path.with_suffix(".tmp.npz")
+        np.savez(
+            temporary,
+            history=json.dumps(self.history),
+            best_epoch=self.best_epoch,
+            **current,
+            **best,
+        )
+        os.replace(temporary, self.path)
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = {key: float(value) for key, value in logs.items()}
+        self.history.append(logs)
+        watched = [row.get("val_loss", row["loss"]) for row in self.history]
+        if self.patience is None or watched[-1] == min(watched):
+            self.best_epoch = epoch
+            self.best = self.model.get_weights()
+        elif epoch - self.best_epoch >= self.patience:
+            self.model.stop_training = True
+        self._save()
+        line = f"{self.name} · epoch {epoch + 1}/{self.epochs} · " + " · ".join(
+            f"{key} {logs[key]:.4f}" for key in ("loss", "val_loss") if key in logs
+        )
+        announce(line)
+
+    def stopped(self) -> bool:
+        """Whether the training that the file holds had already ended early."""
+        waited = len(self.history) - 1 - self.best_epoch
+        return self.patience is not None and waited >= self.patience
+
+
+def fit(
+    model: keras.Model,
+    batches: SlotBatches,
+    validation: SlotBatches | None,
+    *,
+    epochs: int,
+    patience: int | None,
+    state: Path,
+    name: str,
+) -> tuple[pd.DataFrame, float]:
+    """Train a model, or go on where an earlier call was stopped.
+
+    Args:
+        model: compiled network; it ends with the weights of its best epoch.
+        batches: training slots.
+        validation: slots that early stopping watches, None for a fixed length.
+        epochs: at most so many.
+        patience: epochs without a better validation loss before stopping; None keeps
+            the last epoch.
+        state: file that holds a training between epochs.
+        name: shown in progress lines.
+
+    Returns:
+        The history, one row per epoch, and the seconds this call took.
+    """
+    state.parent.mkdir(parents=True, exist_ok=True)
+    model.optimizer.build(model.trainable_variables)
+    checkpoint = Checkpoint(state, name=name, epochs=epochs, patience=patience)
+    done = checkpoint.restore(model)
+    batches.start_epoch(done)
+    start = time.perf_counter()
+    if done < epochs and not checkpoint.stopped():
+        model.fit(
+            batches,
+            validation_data=validation,
+            initial_epoch=done,
+            epochs=epochs,
+            callbacks=[checkpoint],
+            verbose=0,
+            shuffle=False,
+        )
+    model.set_weights(checkpoint.best)
+    history = pd.DataFrame(checkpoint.history)
+    history.index = pd.RangeIndex(1, len(history) + 1, name="epoch")
+    return history, time.perf_counter() - start

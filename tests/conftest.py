@@ -1,0 +1,41 @@
+"""Small data that many tests share."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.grid import Grid
+from lib.schema import GENRES, MOVIE, RELEASE_YEAR, TITLE
+
+
+def make_grid(n_slots: int = 40, n_movies: int = 15, seed: int = 0) -> Grid:
+    """A small grid with releases, genres, an unknown year and an empty slot."""
+    rng = np.random.default_rng(seed)
+    level = np.exp(rng.normal(0, 1, n_movies))
+    age = np.arange(n_slots)[:, None] - rng.integers(-10, n_slots // 2, n_movies)
+    rate = level * np.where(age >= 0, np.exp(-np.clip(age, 0, None) / 12) + 0.1, 0)
+    counts = rng.poisson(30 * rate / rate.mean()).astype(np.float32)
+    counts[5] = 0
+    rating = np.where(counts > 0, rng.uniform(1, 5, counts.shape), np.nan)
+    movies = pd.DataFrame(
+        {
+            MOVIE: np.arange(1, n_movies + 1),
+            TITLE: [f"Movie {i}" for i in range(n_movies)],
+            GENRES: ["Drama|Comedy", "Horror", "(no genres listed)"] * (n_movies // 3),
+            RELEASE_YEAR: pd.array(
+                [None, *rng.integers(1990, 2001, n_movies - 1).tolist()], "Int32"
+            ),
+        }
+    )
+    slots = pd.date_range("2000-01-03", periods=n_slots, freq="7D")
+    returning = rng.binomial(counts.astype(int), 0.3).astype(np.float32)
+    users = np.ceil(counts.sum(axis=1) / 12).astype(np.float32)
+    meta = {"dataset": "small", "slot": "week", "synthetic": True}
+    rating = rating.astype(np.float32)
+    return Grid(counts, rating, returning, users, slots, movies, meta)
+
+
+@pytest.fixture(scope="session")
+def small_grid() -> Grid:
+    """40 weeks of 15 movies."""
+    return make_grid()

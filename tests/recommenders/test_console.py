@@ -1,0 +1,254 @@
+"""The menu and the commands, as their users meet them."""
+
+import os
+import subprocess
+import sys
+
+import pandas as pd
+import pexpect
+import pytest
+from click.testing import CliRunner
+
+from lib import paths
+from lib.recommenders import __main__ as command_line
+from lib.recommenders import console, store
+from lib.recommenders.data import load
+from lib.schema import MOVIE, USER
+from tests.recommenders.small import small_data, write_csv
+
+QUICK = {"recommendernet": dict(epochs=2), "bayesian_fm": dict(rank=2, sweeps=12)}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    place = tmp_path_factory.mktemp("console")
+    data = small_data(place)
+    write_csv(data, place / "people")
+    write_csv(data, place / "anonymous", with_users=False)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def quick_models(monkeypatch, tmp_path):
+    """Small models below a folder of the test."""
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path)
+    made = store.model_class
+
+    def quick(name):
+        def build(**settings):
+            return made(name)(**{**QUICK.get(name, {}), **settings})
+
+        return build
+
+    monkeypatch.setattr(store, "model_class", quick)
+
+
+def talk(dataset, *answers, model="bayesian_fm"):
+    arguments = ["menu", "--dataset", str(dataset), "--model", model]
+    text = "".join(f"{answer}\n" for answer in answers)
+    return CliRunner().invoke(command_line.main, arguments, input=text)
+
+
+def call(*arguments):
+    return CliRunner().invoke(command_line.main, [str(a) for a in arguments])
+
+
+def rows_of(output):
+    lines = [line.split() for line in output.splitlines()]
+    return [line for line in lines if len(line) > 4 and line[0].isdecimal()]
+
+
+def test_known_user_gets_the_table_asked_for(folders):
+    result = talk(folders / "people", 2, 7, 3, "n", 4)
+    assert result.exit_code == 0
+    rows = rows_of(result.output)
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    data = load(str(folders / "people"))
+    seen = data.ratings.loc[data.ratings[USER] == 7, MOVIE]
+    assert not {int(row[1]) for row in rows} & set(seen)
+    person = data.users.set_index(USER).loc[7]
+    assert f"Age: {person['age']}" in result.output
+    assert f"Zip: {person['zip']}" in result.output
+    ratings = [float(row[-1]) for row in rows]
+    assert ratings == sorted(ratings, reverse=True)
+    assert result.output.rstrip().endswith("Goodbye.")
+
+
+def test_seen_movies_are_listed_when_asked_for(folders):
+    result = talk(folders / "people", 2, 7, 40, "y", 4)
+    assert len(rows_of(result.output)) == 40
+    result = talk(folders / "people", 2, 7, 40, "", 4)
+    assert 0 < len(rows_of(result.output)) < 40
+
+
+def test_new_user_with_wrong_entries_is_asked_again(folders):
+    answers = [1, "old", 200, 30, "x", "f", "?", "pilot", "Student", "00000", "many", 2]
+    result = talk(folders / "people", *answers, 4)
+    assert result.exit_code == 0
+    for text in (
+        "found 'old', expected a whole number from 1 to 120",
+        "found '200'",
+        "found 'x', expected one of M, F",
+        "one of artist, student, writer",
+        "found 'pilot', expected one of artist",
+        "No user has this zip code",
+        "found 'many'",
+    ):
+        assert text in result.output
+    assert len(rows_of(result.output)) == 2
+
+
+def test_wrong_menu_entries_and_ids_are_explained(folders):
+    result = talk(folders / "people", 9, "", 2, "me", 0, 81, 80, 1, "maybe", "n", 4)
+    assert "found '9', expected one of 1, 2, 3, 4" in result.output
+    assert result.output.count("expected the id of one of 80 users, from 1 to 80") == 3
+    assert "found 'maybe', expected one of y, n" in result.output
+    assert len(rows_of(result.output)) == 1
+
+
+def test_rmse_is_shown_for_three_sets_of_rows(folders):
+    result = talk(folders / "people", 3, 4)
+    for name in ("training rows:", "test rows:", "all rows:"):
+        assert f"RMSE on {name}" in result.output
+    assert "Only the test rows tell" in result.output
+
+
+def test_end_of_input_leaves_cleanly(folders):
+    for answers in ([], [2], [2, 7], [1, 30]):
+        result = talk(folders / "people", *answers)
+        assert result.exit_code == 0
+        assert result.output.rstrip().endswith("Goodbye.")
+
+
+def test_without_demographics_the_menu_says_what_works(folders):
+    result = talk(folders / "anonymous", 1, 2, 7, 1, "n", 4)
+    assert "this data set says nothing of its users" in result.output
+    assert len(rows_of(result.output)) == 1
+
+
+def test_the_model_is_trained_once_and_kept(folders, monkeypatch, tmp_path):
+    data = load(str(folders / "people"))
+    first = store.trained_model(data, "bayesian_fm")
+    assert (tmp_path / "recommenders-people" / "bayesian_fm" / "model.json").exists()
+    monkeypatch.setattr(type(first.model), "_fit", None)  # a second fit would fail
+    again = store.trained_model(data, "bayesian_fm")
+    assert again.test.equals(first.test)
+    pairs = data.ratings[:5]
+    assert (again.model.predict(pairs) == first.model.predict(pairs)).all()
+
+
+def test_other_ratings_or_settings_train_again(folders, tmp_path):
+    data = load(str(folders / "people"))
+    store.trained_model(data, "bias")
+    record = tmp_path / "recommenders-people" / "bias" / ".record.json"
+    before = record.read_text()
+    store.trained_model(data, "bias", {"damping": 9.0})
+    assert record.read_text() != before
+    changed = data.ratings.assign(rating=3.0)
+    object.__setattr__(data, "ratings", changed)
+    assert store.trained_model(data, "bias").model.predict(changed)[0] == 3
+
+
+def test_commands_for_scripts(folders):
+    people = folders / "people"
+    common = ("--dataset", people, "--model", "bayesian_fm", "--format", "csv")
+    result = call("recommend-for-user", 7, "-n", 4, *common)
+    assert result.stdout.splitlines()[0] == "movieId,title,rating"
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 5
+    person = ("--age", 30, "--gender", "F", "--occupation", "student", "--zip", "1")
+    result = call("recommend-for-new-user", *person, "-n", 2, *common)
+    assert len(result.stdout.splitlines()) == 3
+    result = call("rmse", "--dataset", people, "--model", "bias")
+    assert "bias on people, trained on" in result.output
+    assert "RMSE on test rows:" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        (["recommend-for-user", "999", "--dataset", "people"], "user 999 is not in"),
+        (
+            ["rmse", "--dataset", "people", "--model", "magic"],
+            "expected one of bias, svdpp",
+        ),
+        (
+            ["rmse", "--dataset", "anonymous", "--model", "wide_deep"],
+            "use bias, svdpp, svm or bayesian_fm",
+        ),
+        (
+            "recommend-for-new-user --age 3 --gender F --occupation student --zip 1 "
+            "--dataset anonymous".split(),
+            "recommend-for-user and rmse work",
+        ),
+        (
+            "recommend-for-new-user --age 3 --gender F --occupation pilot --zip 1 "
+            "--dataset people".split(),
+            "--occupation pilot: expected one of artist, student, writer",
+        ),
+    ],
+)
+def test_mistakes_end_with_one_line(folders, monkeypatch, capsys, arguments, text):
+    names = {"people": folders / "people", "anonymous": folders / "anonymous"}
+    arguments = [str(names.get(word, word)) for word in arguments]
+    monkeypatch.setattr(sys, "argv", ["recommenders", *arguments])
+    assert command_line.start() == 1
+    captured = capsys.readouterr()
+    last = captured.err.strip().splitlines()[-1]
+    assert text in last and "Traceback" not in captured.err
+
+
+def spawn_menu(folder, output):
+    environment = {**os.environ, "POPULARITY_OUTPUT": str(output), "TERM": "dumb"}
+    arguments = ["-m", "lib.recommenders", "menu", "--dataset", str(folder)]
+    return pexpect.spawn(
+        sys.executable,
+        [*arguments, "--model", "bias"],
+        env=environment,
+        cwd=paths.ROOT,
+        timeout=120,
+        encoding="utf-8",
+        dimensions=(40, 100),
+    )
+
+
+def test_at_a_terminal_control_c_and_control_d_leave_cleanly(folders, tmp_path):
+    for goodbye in ("\x03", "\x04"):
+        child = spawn_menu(folders / "people", tmp_path)
+        child.expect("Enter 1, 2, 3 or 4")
+        child.sendline("2")
+        child.expect("User id")
+        child.send(goodbye)
+        child.expect("Goodbye.")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 0
+
+
+def test_control_c_while_training_stops_with_a_status(folders, tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from lib.recommenders import bias, __main__ as m\n"
+        "bias.BiasModel._fit = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"sys.argv = ['r', 'menu', '--model', 'bias', '--dataset', {str(folders)!r} + "
+        "'/people']\n"
+        "sys.exit(m.start())\n"
+    )
+    environment = {**os.environ, "POPULARITY_OUTPUT": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=paths.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 130
+    assert "stopped" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "data/processed/recommenders-people/bias").exists()
+
+
+def test_long_titles_are_cut():
+    table = pd.DataFrame({MOVIE: [1], "title": ["A" * 80], "rating": [4.5]}, index=[1])
+    line = console.as_text(table).splitlines()[1]
+    assert len(line) == 3 + 2 + 6 + 2 + console.TITLE_WIDTH + 2 + 6
+    assert line.endswith("…   4.500")

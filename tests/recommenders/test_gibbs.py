@@ -1,0 +1,122 @@
+"""The random draws of the sampler against what theory says."""
+
+import numpy as np
+import pytest
+from scipy import sparse, stats
+
+from lib.recommenders.factorization import STEPS, BayesianFM
+from lib.recommenders.gibbs_parts import (
+    Cutpoints,
+    SidePrior,
+    draw_normals,
+    draw_truncated,
+    expected_rating,
+)
+from lib.recommenders.rating_model import rmse
+from lib.schema import RATING
+from tests.recommenders.small import small_data
+
+
+def test_normals_have_the_mean_and_covariance_asked_for():
+    precision = np.array([[2.0, 0.6], [0.6, 1.0]])
+    linear = np.array([1.0, -2.0])
+    many = 40_000
+    draws = draw_normals(
+        np.tile(precision, (many, 1, 1)),
+        np.tile(linear, (many, 1)),
+        np.random.default_rng(0),
+    )
+    covariance = np.linalg.inv(precision)
+    assert draws.mean(axis=0) == pytest.approx(covariance @ linear, abs=0.03)
+    assert np.cov(draws.T) == pytest.approx(covariance, abs=0.03)
+
+
+@pytest.mark.parametrize("low, high", [(-0.5, 1.0), (2.0, 3.0), (4.0, np.inf)])
+def test_truncated_draws_stay_inside_and_have_the_right_mean(low, high):
+    count = 20_000
+    rng = np.random.default_rng(1)
+    draws = draw_truncated(np.full(count, low), np.full(count, high), rng)
+    assert draws.min() >= low and draws.max() <= high
+    assert draws.mean() == pytest.approx(stats.truncnorm(low, high).mean(), abs=0.02)
+
+
+def test_truncated_draws_are_finite_far_out():
+    draws = draw_truncated(
+        np.array([-np.inf, 30.0]), np.array([-30.0, np.inf]), np.random.default_rng(0)
+    )
+    assert draws[0] <= -30 and draws[1] >= 30 and np.isfinite(draws).all()
+
+
+@pytest.mark.parametrize("rows, columns", [(30, 8), (8, 30)])
+def test_side_weights_follow_their_posterior(rows, columns):
+    """With Λ = 1 and λ fixed the posterior is ridge regression."""
+    rng = np.random.default_rng(2)
+    x = rng.standard_normal((rows, columns))
+    vectors = rng.standard_normal((rows, 1))
+    prior = SidePrior(sparse.csr_array(x), 1)
+    draws = []
+    for _ in range(4000):
+        prior.strength = 3.0
+        draws.append(prior.draw(vectors, np.eye(1), rng)[:, 0])
+    system = x.T @ x + 3 * np.eye(columns)
+    expected = x @ np.linalg.solve(system, x.T @ vectors[:, 0])
+    variance = np.einsum("ij,jk,ik->i", x, np.linalg.inv(system), x)
+    assert np.mean(draws, axis=0) == pytest.approx(expected, abs=0.07)
+    assert np.var(draws, axis=0) == pytest.approx(variance, rel=0.15)
+
+
+def test_cutpoints_stay_in_order_and_find_the_truth():
+    rng = np.random.default_rng(3)
+    latent = rng.standard_normal(4000) * 1.2
+    truth = np.array([-1.0, 0.3, 1.5])
+    noisy = latent + rng.standard_normal(4000)
+    cut = Cutpoints(np.searchsorted(truth, noisy) + 1.0)
+    cut.cuts = np.array([-0.5, 0.0, 0.5])
+    drawn = []
+    for _ in range(400):
+        cut.draw(latent, np.ones(4000), rng)
+        assert (np.diff(cut.cuts) > 0).all()
+        drawn.append(cut.cuts)
+    assert np.mean(drawn[200:], axis=0) == pytest.approx(truth, abs=0.1)
+
+
+def test_expected_rating_is_the_mean_of_the_distribution():
+    levels, cuts = np.array([0.5, 1.0, 3.0]), np.array([-0.2, 0.9])
+    fitted, deviation = np.array([0.4]), np.array([1.3])
+    below = stats.norm.cdf((cuts - 0.4) / 1.3)
+    masses = np.diff(np.r_[0, below, 1])
+    found = expected_rating(levels, cuts, fitted, deviation)
+    assert found == pytest.approx([masses @ levels])
+
+
+def test_every_step_runs_and_side_features_pay(tmp_path):
+    data = small_data(tmp_path, share=0.25)
+    known = data.ratings["userId"] <= 60
+    train, new = data.ratings[known], data.ratings[~known]
+    scores = {}
+    for name, options in STEPS.items():
+        model = BayesianFM(rank=3, sweeps=30, warmup=10, draws=15, **options)
+        scores[name] = rmse(model.fit(train, data.users, data.movies), new)
+    first, *_, last = scores.values()
+    assert last < first - 0.05  # new users are known by their gender alone
+
+
+def test_a_day_with_high_ratings_lifts_its_predictions(tmp_path):
+    data = small_data(tmp_path)
+    ratings = data.ratings.copy()
+    day = ratings["timestamp"] // 86_400 % 2 == 0
+    ratings[RATING] = np.clip(ratings[RATING] + np.where(day, 1, -1), 1, 5)
+    model = BayesianFM(rank=2, sweeps=40, warmup=10)
+    model.fit(ratings, data.users, data.movies)
+    pairs = ratings[day].drop(columns=RATING)
+    without = model.predict(pairs.drop(columns="timestamp"))
+    assert (model.predict(pairs) - without).mean() > 0.2
+
+
+def test_progress_counts_every_sweep_of_every_chain(tmp_path):
+    data = small_data(tmp_path, users=30)
+    model = BayesianFM(rank=2, sweeps=4, warmup=1, **STEPS[list(STEPS)[-1]])
+    seen = []
+    model.progress = lambda done, total: seen.append((done, total))
+    model.fit(data.ratings, data.users, data.movies)
+    assert seen == [(k, 8) for k in range(1, 9)]

@@ -1,0 +1,253 @@
+"""Histories, the leave-one-out split, ranks, their metrics, and the linear models."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.errors import UserError
+from lib.recommenders.factors import IALS, PureSVD
+from lib.recommenders.histories import build_histories, leave_one_out
+from lib.recommenders.neighbours import EASE, ItemKNN, TopPop
+from lib.recommenders.ranking import (
+    bootstrap_interval,
+    evaluate,
+    gains,
+    hits,
+    rank_lenient,
+    ranking_metrics,
+    sample_negatives,
+)
+from lib.recommenders.ranking_models import choose, linear_models
+from lib.schema import MOVIE, TIMESTAMP, USER
+
+
+def frame(*rows):
+    return pd.DataFrame(rows, columns=[USER, MOVIE, TIMESTAMP])
+
+
+def two_tastes(users=60, movies=30, watched=8, seed=0):
+    """Even users watch even movies, odd users odd ones, in random order."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        own = np.arange(user % 2, movies, 2)
+        for time, movie in enumerate(rng.permutation(own)[:watched]):
+            rows.append((user + 100, int(movie) + 1000, time))
+    return build_histories(frame(*rows))
+
+
+class Fixed:
+    """A model with given scores."""
+
+    def __init__(self, table):
+        self.table = np.asarray(table, dtype=float)
+
+    def scores(self, users):
+        return self.table[users]
+
+
+def test_histories_are_ordered_by_time_and_doubled_pairs_count_once():
+    histories = build_histories(
+        frame((7, 30, 5), (7, 10, 9), (7, 20, 1), (3, 10, 4), (7, 20, 8))
+    )
+    assert histories.user_ids.tolist() == [3, 7]
+    assert histories.movie_ids[histories.of(1)].tolist() == [20, 30, 10]
+    assert histories.matrix().toarray().tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert histories.users.tolist() == [0, 1, 1, 1]
+
+
+def test_order_of_equal_times_follows_the_rule():
+    log = frame((1, 9, 5), (1, 4, 5), (1, 7, 5), (1, 2, 5))
+
+    def order(rule, seed=0):
+        histories = build_histories(log, rule, seed)
+        return histories.movie_ids[histories.of(0)].tolist()
+
+    assert order("file") == [9, 4, 7, 2]
+    assert order("movie_id") == [2, 4, 7, 9]
+    assert len({tuple(order("random", seed)) for seed in range(20)}) > 5
+    assert order("random", 3) == order("random", 3)
+    with pytest.raises(UserError, match="alphabet"):
+        build_histories(log, "alphabet")
+
+
+def test_leave_one_out_holds_out_the_last_movie_and_nothing_else():
+    log = frame((1, 10, 1), (1, 11, 2), (1, 12, 3), (2, 10, 1), (2, 11, 2))
+    split = leave_one_out(build_histories(log))
+    assert split.users.tolist() == [0]  # user 2 has too few ratings to lose one
+    assert split.train.movie_ids[split.held_out[0]] == 12
+    assert split.train.of(0).tolist() == [0, 1]
+    assert split.train.of(1).tolist() == [0, 1]
+    assert split.held_out[1] == -1
+
+
+def test_a_future_rating_changes_no_earlier_history():
+    rows = [(1, 10 + k, k) for k in range(6)]
+    before = leave_one_out(build_histories(frame(*rows))).train
+    rows[-1] = (1, 99, 5)
+    after = leave_one_out(build_histories(frame(*rows))).train
+    old = before.movie_ids[before.of(0)], after.movie_ids[after.of(0)]
+    assert old[0].tolist() == old[1].tolist()
+
+
+def test_negatives_are_distinct_and_never_watched_nor_held_out():
+    split = leave_one_out(two_tastes())
+    drawn = sample_negatives(split, seed=1, n=10)
+    for row, user in enumerate(split.users):
+        known = {*split.train.of(user), split.held_out[user]}
+        assert len(set(drawn[row])) == 10
+        assert not known & set(drawn[row])
+    assert (drawn == sample_negatives(split, seed=1, n=10)).all()
+    assert (drawn != sample_negatives(split, seed=2, n=10)).any()
+
+
+def test_negatives_are_padded_when_too_few_movies_are_left():
+    split = leave_one_out(two_tastes())
+    drawn = sample_negatives(split, seed=0, n=99)
+    assert ((drawn >= 0).sum(axis=1) == 30 - 8).all()
+    assert (sample_negatives(split, seed=0, replace=True) >= 0).all()
+
+
+def test_ties_count_against_us():
+    split = leave_one_out(two_tastes())
+    ranks = evaluate(Fixed(np.zeros((60, 30))), split, seeds=(0,))
+    assert (ranks.full == 22).all()  # all 22 other unseen movies come first
+    assert (ranks.sampled == 22).all()
+    assert (rank_lenient(Fixed(np.zeros((60, 30))), split) == 0).all()
+
+
+def test_a_perfect_model_has_rank_zero_and_watched_movies_do_not_count():
+    split = leave_one_out(two_tastes())
+    table = np.zeros((60, 30))
+    for user in split.users:
+        table[user, split.train.of(user)] = 9
+        table[user, split.held_out[user]] = 5
+    ranks = evaluate(Fixed(table), split, seeds=(0, 1))
+    assert ranks.sampled.shape == (60, 2)
+    assert (ranks.full == 0).all() and (ranks.sampled == 0).all()
+    assert ranking_metrics(ranks.full) == {"hr_at_10": 1.0, "ndcg_at_10": 1.0}
+
+
+def test_metrics_by_hand():
+    ranks = np.array([0, 2, 9, 10])
+    assert hits(ranks).tolist() == [1, 1, 1, 0]
+    assert gains(ranks) == pytest.approx([1, 0.5, 1 / np.log2(11), 0])
+
+
+def test_bootstrap_interval_covers_the_mean_and_shrinks():
+    rng = np.random.default_rng(0)
+    few, many = rng.random(50), rng.random(2000)
+    low, high = bootstrap_interval(few)
+    assert low < few.mean() < high
+    many_low, many_high = bootstrap_interval(many)
+    assert many_high - many_low < (high - low) / 4
+    assert high - low == pytest.approx(2 * 1.96 * few.std() / 50**0.5, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [ItemKNN(k=10), EASE(reg=10), PureSVD(factors=2), IALS(embedding_size=4)],
+    ids=lambda model: model.name,
+)
+def test_models_find_the_taste(model):
+    split = leave_one_out(two_tastes())
+    model.fit(split.train)
+    scores = model.scores(split.users)
+    assert scores.shape == (60, 30)
+    own = np.array([scores[u, u % 2 :: 2].mean() for u in range(60)])
+    other = np.array([scores[u, 1 - u % 2 :: 2].mean() for u in range(60)])
+    assert (own > other).all()
+    ours = ranking_metrics(evaluate(model, split, seeds=(0,)).full)["hr_at_10"]
+    popular = TopPop().fit(split.train)
+    theirs = ranking_metrics(evaluate(popular, split, seeds=(0,)).full)["hr_at_10"]
+    assert ours > 0.9 > theirs
+
+
+@pytest.mark.parametrize(
+    "model",
+    [TopPop(), ItemKNN(k=10), EASE(reg=10), PureSVD(factors=2)],
+    ids=lambda model: model.name,
+)
+def test_a_user_scores_the_same_alone_and_among_others(model):
+    model.fit(two_tastes())
+    together = model.scores(np.array([4, 9, 2]))
+    assert model.scores(np.array([9]))[0] == pytest.approx(together[1], rel=1e-5)
+
+
+def test_ease_minimises_its_objective():
+    histories = two_tastes(users=20, movies=10, watched=4)
+    x = histories.matrix().toarray().astype(float)
+
+    def loss(weights):
+        return ((x - x @ weights) ** 2).sum() + 3 * (weights**2).sum()
+
+    best = EASE(reg=3).fit(histories).weights.astype(float)
+    assert np.abs(best.diagonal()).max() == 0
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        step = rng.normal(0, 0.05, best.shape)
+        np.fill_diagonal(step, 0)
+        assert loss(best + step) > loss(best)
+
+
+def test_ials_minimises_its_objective_over_the_users():
+    histories = two_tastes(users=20, movies=10, watched=4)
+    x = histories.matrix().toarray()
+    model = IALS(embedding_size=3, reg=0.1, alpha=0.2, nu=0, epochs=3).fit(histories)
+
+    def loss(users):
+        product = users @ model.items.T
+        return (
+            (x * (product - 1) ** 2).sum()
+            + 0.2 * (product**2).sum()
+            + 0.1 * (users**2).sum()
+        )
+
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        step = rng.normal(0, 0.05, model.user_vectors.shape)
+        assert loss(model.user_vectors + step) > loss(model.user_vectors)
+
+
+def test_recommend_leaves_out_watched_movies_unless_asked():
+    histories = two_tastes()
+    model = ItemKNN(k=10).fit(histories)
+    watched = set(histories.movie_ids[histories.of(4)])
+    fresh = model.recommend(104, 5)
+    assert len(fresh) == 5 and fresh["score"].is_monotonic_decreasing
+    assert not watched & set(fresh[MOVIE])
+    assert watched & set(model.recommend(104, 20, exclude_seen=False)[MOVIE])
+    with pytest.raises(UserError, match="userId 5 "):
+        model.recommend(5)
+
+
+def test_ease_is_the_same_from_either_side():
+    many_movies = two_tastes(users=12, movies=40)
+    few_users = EASE(reg=5).fit(many_movies).weights
+    x = many_movies.matrix().toarray().astype(float)
+    inverse = np.linalg.inv(x.T @ x + 5 * np.eye(40))
+    expected = -inverse / inverse.diagonal()
+    np.fill_diagonal(expected, 0)
+    assert few_users == pytest.approx(expected, abs=1e-6)
+
+
+def test_item_knn_keeps_the_nearest_and_shrinks():
+    histories = build_histories(
+        frame((1, 10, 1), (1, 11, 2), (2, 10, 1), (2, 11, 2), (2, 12, 3), (3, 12, 1))
+    )
+    weights = ItemKNN(k=1).fit(histories).weights.toarray()
+    assert weights[:, 0] == pytest.approx([0, 1, 0])
+    assert weights[:, 2].max() == pytest.approx(0.5)
+    shrunk = ItemKNN(k=2, shrink=2).fit(histories).weights.toarray()
+    assert shrunk[1, 0] == pytest.approx(2 / (2 + 2))
+    assert shrunk[2, 0] == pytest.approx(1 / (2 + 2))
+
+
+def test_settings_are_chosen_on_validation():
+    validation = leave_one_out(leave_one_out(two_tastes()).train)
+    model, table = choose(PureSVD, validation, quick=True)
+    assert len(table) == 2
+    assert table["model"][0] == f"factors {model.factors}"
+    models, tables = linear_models(validation, quick=True)
+    assert list(models) == ["top_pop", "item_knn", "pure_svd", "ease", "ials"]
+    assert tables.groupby("model").size().eq(2).all()

@@ -1,0 +1,190 @@
+"""Measuring rating models, stored forecasts, the comparison and the form."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.recommenders import compare_study as compare
+from lib.recommenders import form
+from lib.recommenders import rating_charts as charts
+from lib.recommenders import rating_study as study
+from lib.recommenders import rating_tables as tables
+from lib.recommenders.bias import BiasModel
+from lib.recommenders.store import Trained
+from lib.schema import MOVIE, RATING, RECOMMENDER_COLUMNS, USER
+from tests.recommenders.small import small_data
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    data = small_data(folder)
+    data.ratings.to_csv(folder / "u.data", sep="\t", header=False, index=False)
+    fold = np.arange(len(data.ratings)) % 5
+    for k in range(5):
+        for name, part in (("base", fold != k), ("test", fold == k)):
+            path = folder / f"u{k + 1}.{name}"
+            data.ratings[part].to_csv(path, sep="\t", header=False, index=False)
+    return data
+
+
+@pytest.fixture(scope="module")
+def measured(data):
+    return study.measure(BiasModel, data, study.sound_splits(data, folds=5))
+
+
+def forecast(errors, users=None):
+    count = len(errors)
+    users = np.arange(count) if users is None else users
+    columns = {USER: users, MOVIE: np.arange(count), RATING: 3.0}
+    table = pd.DataFrame(columns).assign(predicted=3.0 + np.asarray(errors, float))
+    return table.assign(fold=0)
+
+
+def test_every_protocol_is_measured_on_its_own_rows(data, measured):
+    sizes = {name: len(rows) for name, rows in measured.forecasts.items()}
+    rows = len(data.ratings)
+    assert sizes["train_rows"] + sizes["random_80_20"] == sizes["all_rows"] == rows
+    assert sizes["five_fold"] == rows
+    pd.testing.assert_frame_equal(
+        measured.forecasts["u1"],
+        measured.forecasts["five_fold"].query("fold == 1").reset_index(drop=True),
+    )
+    assert measured.metrics("train_rows")["rmse"] < measured.metrics("u1")["rmse"]
+
+
+def test_each_fold_is_forecast_by_a_model_that_did_not_see_it(data):
+    seen = []
+
+    class Spy(BiasModel):
+        def _fit(self, ratings):
+            seen.append(set(zip(ratings[USER], ratings[MOVIE], strict=True)))
+            super()._fit(ratings)
+
+    measured = study.measure(Spy, data, study.sound_splits(data, folds=2))
+    assert len(seen) == 3  # the random fifth, u1 and one more fold
+    for rows, protocol, fold in ((0, "random_80_20", 0), (1, "u1", 1)):
+        held = measured.forecasts[protocol].query(f"fold == {fold}")
+        pairs = set(zip(held[USER], held[MOVIE], strict=True))
+        assert pairs and not pairs & seen[rows]
+
+
+def test_metrics_of_folds_are_means_of_the_folds():
+    table = pd.concat([forecast([1, -1]), forecast([3.0, 3.0, 3.0]).assign(fold=1)])
+    metrics = study.forecast_metrics(table)
+    assert metrics["rmse"] == pytest.approx((1 + 3) / 2)
+    assert metrics["mse"] == pytest.approx((1 + 9) / 2)
+
+
+def test_taking_users_keeps_whole_users(data):
+    some = study.take_users(data, 10)
+    assert some.ratings[USER].nunique() == 10 == len(some.users)
+    counts = data.ratings[USER].value_counts()
+    found = some.ratings[USER].value_counts()
+    assert (found == counts[found.index]).all()
+    assert study.take_users(data, 0) is data
+    split = study.sound_splits(some)["u1"][0]
+    assert set(split[0][USER]) | set(split[1][USER]) == set(some.users[USER])
+
+
+def test_a_difference_needs_the_same_rows():
+    first, second = forecast([0.1] * 30), forecast([0.5] * 30)
+    gap = study.difference(first, second)
+    assert gap["difference"] == pytest.approx(-0.4)
+    assert gap["high"] < 0
+    table = tables.gap_table({"a": first, "b": second}, "a")
+    assert table.loc["b", "verdict"] == "better"
+    assert tables.gap_table({"a": first, "b": second}, "b").loc["a", "verdict"] == (
+        "worse"
+    )
+    with pytest.raises(ValueError, match="different rows"):
+        study.difference(first, second.iloc[::-1].reset_index(drop=True))
+
+
+def test_forecasts_come_back_and_strangers_are_left_out(tmp_path):
+    for name, table in {
+        "a": forecast([1, 2, 3]),
+        "b": forecast([0, 1, 2]),
+        "old": forecast([0, 1]),
+    }.items():
+        study.keep_forecast(tmp_path, name, "u1", table)
+    found = compare.stored_forecasts(tmp_path)
+    assert list(found) == ["u1"]
+    assert list(found["u1"]) == ["a", "b"]
+    pd.testing.assert_frame_equal(found["u1"]["a"], forecast([1, 2, 3]))
+
+
+def test_steps_gain_what_the_error_loses():
+    steps = {"ids": forecast([0.9] * 40), "+ more": forecast([0.7] * 40)}
+    table = tables.step_table(steps, {"ids": 1.0, "+ more": 2.0})
+    assert np.isnan(table.loc["ids", "gain"])
+    assert table.loc["+ more", "gain"] == pytest.approx(0.2)
+
+
+def results(rows):
+    return pd.DataFrame(rows, columns=RECOMMENDER_COLUMNS)
+
+
+def test_a_seed_averaged_row_goes_first():
+    rows = results(
+        [
+            ("05", "ncf", "leave_one_out_99", "0", "hr_at_10", 0.4),
+            ("05", "ncf", "leave_one_out_99", "mean", "hr_at_10", 0.5),
+            ("05", "ncf", "leave_one_out_99", "mean", "ndcg_at_10", 0.2),
+        ]
+    )
+    get = compare.value_of
+    assert get(rows, "ncf", "leave_one_out_99", "hr_at_10") == 0.5
+    assert np.isnan(get(rows, "ncf", "leave_one_out_full", "hr_at_10"))
+    table = compare.ranking_table(rows)
+    assert table.loc["ncf", "hr_at_10"] == 0.5
+    assert table.loc["ncf", "ndcg_at_10"] == 0.2
+
+
+def test_headlines_name_protocols_and_miss_nothing_silently():
+    rows = results([("04", "svdpp", "unseen_pairs", "0", "rmse", 0.5)])
+    table = compare.headline_table(rows)
+    assert table.loc["SVD++ (seed 4)", "same protocol here"] == 0.5
+    assert table["sound protocol here"].isna().all()
+    assert compare.reading(rows.iloc[:0]) == ""
+
+
+def test_published_numbers_stand_beside_the_same_protocol_only():
+    table = pd.DataFrame({"rmse": {"bias": 0.95}})
+    both = compare.with_published(table, "ml-100k", "five_fold")
+    assert list(both["rmse"]) == sorted(both["rmse"])
+    assert set(both["source"]) == {"here", "published"}
+    assert compare.with_published(table, "ml-100k", "random_80_20").empty
+    assert compare.with_published(table, "ml-1m", "five_fold").empty
+
+
+def test_charts_show_every_model(measured):
+    table = tables.score_table({"bias": measured}, "u1")
+    fig = charts.error_dots(table, "title")
+    assert [text.get_text() for text in fig.axes[0].get_yticklabels()] == ["Biases"]
+    fig = charts.by_true_rating({"bias": measured.forecasts["u1"]})
+    assert fig.axes[0].get_xlabel() == "true rating (stars)"
+    assert len(charts.time_chart(table, pd.DataFrame()).axes) == 1
+
+
+def test_the_form_lists_movies_and_explains_a_wrong_id(data, measured):
+    train, test = study.sound_splits(data)["random_80_20"][0]
+    page = form.Form(Trained(data, measured.model, train, test))
+    page.number.value = 3
+    page.show_existing()
+    shown = page.output.outputs[0]["data"]["text/plain"]
+    assert len(shown.splitlines()) == 4
+    page.user.value = 10_000
+    page.show_existing()
+    assert "10000" in str(page.output.outputs[0]["data"])
+    assert len(page.output.outputs) == 1
+    page.show_error()
+    assert "RMSE on test rows" in str(page.output.outputs[0]["data"])
+
+
+def test_no_form_where_nobody_watches(data, measured, monkeypatch):
+    shown = []
+    monkeypatch.setattr(form, "display", shown.append)
+    monkeypatch.setenv(form.BATCH, "somewhere")
+    form.show_form(Trained(data, measured.model, data.ratings, data.ratings))
+    assert "JupyterLab" in shown[0].data

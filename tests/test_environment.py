@@ -1,0 +1,83 @@
+"""pyproject.toml, requirements.lock and environment.yml name the same versions."""
+
+import re
+import tomllib
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from rattler import MatchSpec
+
+from lib.paths import ROOT
+
+# Packages whose conda name differs from the one on PyPI
+CONDA_NAMES = {"matplotlib-base": "matplotlib", "python-duckdb": "duckdb"}
+
+
+def project_requirements(backend: str = "cpu") -> dict[str, Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    lines = project["dependencies"] + extras["test"] + extras[backend]
+    found = [Requirement(line) for line in lines]
+    return {canonicalize_name(r.name): r for r in found}
+
+
+def locked(name: str = "requirements.lock") -> dict[str, set[str]]:
+    """Every version that the lock gives to a package, one per platform or Python."""
+    versions: dict[str, set[str]] = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if match := re.match(r"([\w.-]+)(?:\[[\w,-]+\])?==([\w.+-]+)", line):
+            versions.setdefault(canonicalize_name(match[1]), set()).add(match[2])
+    return versions
+
+
+def conda_environment() -> dict[str, str]:
+    """Package → pinned version prefix, conda's and pip's together."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pins = {}
+    for line in environment["dependencies"]:
+        if isinstance(line, dict):
+            lines = [text for text in line["pip"] if not text.startswith("-")]
+            for requirement in map(Requirement, lines):
+                pins[canonicalize_name(requirement.name)] = str(
+                    next(iter(requirement.specifier)).version
+                ).removesuffix(".*")
+        else:
+            spec = MatchSpec(line)
+            name = spec.name.normalized
+            pins[CONDA_NAMES.get(name, name)] = re.sub(r"[^\d.]", "", str(spec.version))
+    return {canonicalize_name(k): v.strip(".") for k, v in pins.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [("requirements.lock", "cpu"), ("requirements-gpu.lock", "gpu")],
+)
+def test_the_lock_fulfils_the_project(name, backend):
+    versions = locked(name)
+    assert ("tensorflow-cpu" in versions) == (backend == "cpu")
+    for package, requirement in project_requirements(backend).items():
+        assert package in versions, f"{package} is missing: run make lock"
+        for version in versions[package]:
+            assert requirement.specifier.contains(version, prereleases=True), package
+
+
+def test_conda_users_get_the_locked_versions():
+    versions, pins = locked(), conda_environment()
+    python, _ = pins.pop("python"), pins.pop("pip")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert Requirement(f"python{project['requires-python']}").specifier.contains(python)
+    for package, pin in pins.items():
+        assert any(f"{v}.".startswith(f"{pin}.") for v in versions[package]), package
+    wanted = set(project_requirements()) - {"tensorflow-cpu"}
+    assert set(pins) == wanted
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock"])
+def test_the_lock_is_hashed_and_names_no_registry(name):
+    text = (ROOT / name).read_text()
+    assert "://" not in text and "--index" not in text and "--find-links" not in text
+    packages = re.findall(r"^[\w.-]+.*==", text, re.MULTILINE)
+    assert len(packages) > 100
+    assert text.count("--hash=sha256:") >= len(packages)

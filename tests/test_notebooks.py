@@ -1,0 +1,85 @@
+"""The committed notebooks: their anatomy and their outputs."""
+
+import ast
+import json
+import re
+
+import nbformat
+import pytest
+
+from lib.paths import NOTEBOOKS
+from lib.schema import RESULT_COLUMNS
+
+FILES = sorted(NOTEBOOKS.glob("**/[0-9]*.ipynb"))
+POPULARITY = [path for path in FILES if path.parent == NOTEBOOKS]
+EXPECTED = ["preprocess", "explore", "lstm", "gru", "conv1d_lstm", "compare_models"]
+
+
+def name(path):
+    return str(path.relative_to(NOTEBOOKS))
+
+
+@pytest.fixture(params=FILES, ids=name)
+def notebook(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def prose(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def test_the_series_is_complete():
+    assert [p.stem for p in POPULARITY] == [
+        f"{number:02d}_{slug}" for number, slug in enumerate(EXPECTED, start=1)
+    ]
+
+
+def test_it_opens_with_a_title_and_ends_with_next_and_references(notebook):
+    headings = re.findall(r"^#+ .*", "\n".join(prose(notebook)), re.MULTILINE)
+    assert [h for h in headings if h.startswith("# ")] == headings[:1]
+    assert headings[1].startswith("## 0")
+    assert headings[-3:] == ["## What we learned", "## Next", "## References"]
+    sections = [int(n) for n in re.findall(r"^## (\d+)", "\n".join(headings), re.M)]
+    assert sections == list(range(len(sections)))
+
+
+def test_one_cell_holds_literal_parameters_with_comments(notebook):
+    tagged = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    for line in tagged[0].source.splitlines():
+        statement = ast.parse(line).body[0]
+        assert statement.targets[0].id.isupper()
+        ast.literal_eval(statement.value)
+        assert "  # " in line
+
+
+def test_cells_are_short_and_announced(notebook):
+    lengths = [len(c.source.splitlines()) for c in notebook.cells if c.source]
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert max(len(c.source.splitlines()) for c in code) <= 40
+    assert sorted(lengths)[len(lengths) // 2] <= 10
+    assert len(prose(notebook)) >= len(code) / 2
+
+
+def test_every_cell_was_run_in_order_and_none_failed(notebook):
+    code = [c for c in notebook.cells if c.cell_type == "code"]
+    assert [c.execution_count for c in code] == list(range(1, len(code) + 1))
+    kinds = {o.output_type for c in code for o in c.outputs}
+    assert kinds <= {"display_data", "execute_result", "stream"}
+    assert "display_data" in kinds
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_it_is_light_and_names_no_machine(path):
+    text = path.read_text()
+    assert len(text) < 1_000_000
+    assert not re.search(r"/(home|root|Users|tmp|work)/", text)
+    assert json.loads(text)["metadata"]["kernelspec"]["name"] == "python3"
+
+
+@pytest.mark.parametrize("path", POPULARITY, ids=name)
+def test_it_reads_only_what_lower_numbers_write(path):
+    linked = re.findall(r"\]\((\d\d)_\w+\.ipynb\)", path.read_text())
+    number = int(path.name[:2])
+    assert all(int(other) <= number + 1 for other in linked)
+    assert RESULT_COLUMNS[0] == "notebook"

@@ -1,0 +1,70 @@
+"""The peers' protocol, with made-up peers: the real ones have their own environment."""
+
+import re
+
+import numpy as np
+import pytest
+
+from benchmarks.peers.protocol import Peer, run_peer
+from lib.baselines import ewma
+from lib.metrics import shares
+from lib.paths import ROOT
+from lib.splits import time_split
+
+LOCK = ROOT / "benchmarks" / "peers" / "requirements.lock"
+
+
+@pytest.fixture
+def counts():
+    rng = np.random.default_rng(0)
+    return rng.poisson(rng.gamma(0.5, 4, size=40), size=(20, 40))
+
+
+def smoothing(series, first, parameters):
+    return ewma(series, parameters["alpha"], 0.0)[first:]
+
+
+def test_a_peer_is_fitted_before_what_it_forecasts(counts):
+    calls = []
+
+    def predict(series, first, parameters):
+        calls.append((len(series), first))
+        return series[first - 1 : -1]
+
+    split = time_split(20)
+    run_peer(Peer(predict), shares(counts), counts, split)
+    assert calls == [(16, 12), (20, 16)]
+
+
+def test_parameters_are_chosen_on_validation_slots(counts):
+    peer = Peer(smoothing, ({"alpha": 0.95}, {"alpha": 0.05}))
+    result = run_peer(peer, shares(counts), counts, time_split(20))
+    # Steady popularity: the longer memory is better.
+    assert result.parameters["cross_entropy"]["alpha"] == 0.05
+    assert result.parameters["cross_entropy"]["epsilon"] > 0
+    changed = counts.copy()
+    changed[16:] = changed[16:, ::-1]
+    again = run_peer(peer, shares(changed), changed, time_split(20))
+    assert again.parameters == result.parameters
+
+
+def test_negative_and_missing_forecasts_become_shares(counts):
+    def predict(series, first, parameters):
+        raw = series[first - 1 : -1].copy()
+        raw[:, 0], raw[:, 1] = -5, np.nan
+        raw[0] = 0
+        return raw
+
+    table = run_peer(Peer(predict), shares(counts), counts, time_split(20)).per_slot
+    assert table["split"].tolist() == ["validation"] * 4 + ["test"] * 4
+    assert np.isfinite(table["cross_entropy"]).all()
+
+
+def test_the_lock_pins_everything_and_names_no_place():
+    text = LOCK.read_text()
+    assert "://" not in text and "--find-links" not in text and "file:" not in text
+    pinned = re.findall(r"^([a-z0-9][a-z0-9._-]*)==", text, flags=re.MULTILINE)
+    assert {"statsforecast", "neuralforecast", "pandas"} <= set(pinned)
+    assert not [name for name in pinned if name.startswith("nvidia")]
+    blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in block for block in blocks)
