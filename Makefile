@@ -16,6 +16,8 @@ export USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN
 
 PYTHON ?= python3
 UV_VERSION := 0.13.8
+# Trust what the machine trusts, as pip does: some networks bring their own certificates.
+export UV_SYSTEM_CERTS ?= 1
 ifeq ($(GPU),1)
 VENV := .venv-gpu
 LOCK := requirements-gpu.lock
