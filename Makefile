@@ -30,7 +30,7 @@ COMPILE = $(VENV)/bin/uv pip compile -q pyproject.toml --universal --python-vers
   --generate-hashes --no-emit-index-url --no-header
 READY := $(VENV)/.ready
 
-.PHONY: help env data report sweep test lint peers lab readme lock clean
+.PHONY: help env data report sweep experiments test lint peers lab readme lock clean
 
 help: ## print the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -60,10 +60,19 @@ report: $(READY) ## run the notebooks 01–06 and build report/<dataset>-<slot>/
 sweep: $(READY) ## run the named runs of RUNS=report/runs.yaml, in parallel
 	@$(RUN) -m lib sweep "$(or $(RUNS),report/runs.yaml)"
 
+EXPERIMENTS = experiments-$(notdir $(abspath $(DATASET)))-$(SLOT)
+experiments: $(READY) ## train every combination of GRID=report/experiments.yaml and show what matters
+	@$(RUN) -m lib sweep "$(or $(GRID),report/experiments.yaml)" --notebooks notebooks/experiments \
+	  --dataset "$(DATASET)" --slot "$(SLOT)"
+	@rm -f "report/$(EXPERIMENTS)/.state/02_read.json"
+	@env -u EPOCHS -u SEEDS -u T_SLOT $(RUN) -m lib report --notebooks notebooks/experiments --dataset "$(DATASET)" \
+	  --slot "$(SLOT)" --run-name "$(EXPERIMENTS)" --title "Experiments: $(notdir $(abspath $(DATASET)))"
+
 test: $(READY) lint ## check the style, run every test and every notebook
 	@POPULARITY_OUTPUT=$$(mktemp -d) && export POPULARITY_OUTPUT && \
-	  $(RUN) -m pytest --nbval-lax --nbval-current-env notebooks/*.ipynb notebooks/recommenders/*.ipynb && \
-	  $(RUN) -m pytest tests; status=$$?; rm -rf "$$POPULARITY_OUTPUT"; exit $$status
+	  $(RUN) -m pytest -n auto --nbval-lax --nbval-current-env \
+	  notebooks/*.ipynb notebooks/*/*.ipynb tests; \
+	  status=$$?; rm -rf "$$POPULARITY_OUTPUT"; exit $$status
 
 lint: $(READY) ## check the style only
 	@$(RUN) -m ruff check .
@@ -78,7 +87,8 @@ $(PEERS)/.ready: benchmarks/peers/requirements.lock
 	@touch $@
 
 peers: data $(PEERS)/.ready ## score statsforecast and neuralforecast on the same cut-offs
-	@$(PEERS)/bin/python -m benchmarks.peers --dataset "$(DATASET)" --slot "$(SLOT)"
+	@$(PEERS)/bin/python -m benchmarks.peers --dataset "$(DATASET)" --slot "$(SLOT)" \
+	  --origins "$(ORIGINS)"
 
 lab: $(READY) ## open JupyterLab in the project's environment
 	@$(RUN) -m jupyterlab --notebook-dir=notebooks

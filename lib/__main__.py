@@ -90,12 +90,17 @@ def report(dataset, slot, run_name, notebooks, title, parameter, **settings):
 @option("cluster", "address of a Dask scheduler")
 @option("jobs", "runs at a time, default one per core")
 @option("notebooks", "folder of the notebooks")
-def sweep(runs, cluster, jobs, notebooks):
+@option("max-slots", "keep the first N slots")
+@option("slot", "slot of entries that name no data set", "week")
+@option("dataset", "data set of entries that name none")
+def sweep(runs, cluster, jobs, notebooks, dataset, slot, max_slots):
     """Run every entry of a YAML file of named runs."""
     from lib.sweep import read_runs, run_sweep
 
     folder = Path(notebooks).resolve() if notebooks else None
-    entries = read_runs(runs, folder)
+    given = {"DATASET": dataset, "SLOT": slot} if dataset else {}
+    given |= {"MAX_SLOTS": max_slots} if dataset and max_slots else {}
+    entries = read_runs(runs, folder, given)
     number = whole_number("JOBS", jobs)
     if run_sweep(entries, jobs=number, cluster=cluster or None, echo=say):
         sys.exit(FAILED)

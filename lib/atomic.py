@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all.
+"""Files and folders that are there whole or not at all.
 
 A folder is built under a hidden name beside its place and renamed when it is complete,
 so that a killed run leaves nothing that could be taken for data.
@@ -16,6 +16,14 @@ from pathlib import Path
 from lib.errors import UserError
 
 RECORD = ".record.json"  # in every folder made here: what it was made from
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 @contextmanager

@@ -188,6 +188,34 @@ def sweep_chart(table: pd.DataFrame, title: str) -> Figure:
     return fig
 
 
+def ablation_chart(table: pd.DataFrame, title: str) -> Figure:
+    """What each part saves, with its 95 % interval; the part missed most on top.
+
+    Args:
+        table: of `lib.ablation.run_ablation`.
+        title: heading.
+    """
+    table = table.iloc[::-1]
+    saved = -table["difference"]
+    errors = [saved + table["high"], -table["low"] - saved]
+    fig, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.25 * len(table)))
+    axes.errorbar(
+        saved,
+        range(len(table)),
+        xerr=np.abs(errors),
+        fmt="o",
+        color="#0072B2",
+        ecolor="#9CC9E3",
+        markersize=5,
+    )
+    axes.axvline(0, color="#444444", linewidth=0.8)
+    axes.set_yticks(range(len(table)), table.index)
+    # Starting from nothing costs so much that the other parts would vanish.
+    axes.set_xscale("symlog", linthresh=0.01)
+    axes.set(xlabel="nats per request saved, validation slots", title=title)
+    return fig
+
+
 def readable(scores: pd.DataFrame) -> pd.DataFrame:
     """Scores for print: labels for models, RMSE and MAE in thousandths."""
     table = scores.copy()
@@ -258,5 +286,40 @@ def conclusions(test, compared, forecasts, hits, curves) -> str:
     lines.append(
         f"- Intervals of level 80 % hold {inside['negative_binomial']:.0%} of the "
         f"counts (negative binomial) and {inside['multinomial']:.0%} (multinomial)."
+    )
+    return "\n".join(lines)
+
+
+def rolling_conclusion(differences: pd.DataFrame, scores: pd.DataFrame) -> str:
+    """What the rolling evaluation says of the ensemble, as lines of a list.
+
+    Args:
+        differences: of `lib.rolling.rolling_differences`.
+        scores: of `lib.rolling.rolling_scores`.
+    """
+    lines = []
+    slots = int(differences["slots"].max())
+    for metric, name in (
+        ("cross_entropy", "cross-entropy"),
+        ("rmse", "squared error"),
+        ("hit_ratio_at_50", "hits of a cache of 50 movies"),
+    ):
+        rows = differences.xs(metric, level="metric")["verdict"]
+        open_ones = [label(model) for model in rows.index[rows == "even"]]
+        lost = [label(model) for model in rows.index[rows == "worse"]]
+        text = f"- Rolling cut-offs, {slots} slots, {name}: the ensemble is "
+        if not open_ones and not lost:
+            text += f"better than all {len(rows)} opponents beyond chance."
+        else:
+            number = (rows == "better").sum()
+            text += f"better beyond chance than {number} of {len(rows)} opponents"
+            text += f"; even with {', '.join(open_ones)}" if open_ones else ""
+            text += f"; worse than {', '.join(lost)}" if lost else ""
+            text += "."
+        lines.append(text)
+    first = scores.index[0]
+    lines.append(
+        f"- Least cross-entropy over these slots: {label(first)}, "
+        f"{scores['cross_entropy'].iloc[0]:.4f} nats."
     )
     return "\n".join(lines)

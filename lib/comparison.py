@@ -8,29 +8,24 @@ import pandas as pd
 import polars as pl
 from matplotlib.figure import Figure
 
-from lib import paths
 from lib.baselines import NAIVE
 from lib.caching import oracle_hit_ratio, reactive_hit_ratio
 from lib.evaluation import (
     best_simple,
     compare,
     evaluate,
-    evaluate_rolling,
     judged_on_both,
     over_seeds,
-    rolling_naive,
     scores_by_split,
 )
-from lib.experiment import Settings, run
-from lib.features import build_features, genre_flags
+from lib.features import genre_flags
 from lib.grid import Grid
 from lib.intervals import coverage_curve, fit_dispersion, pit
-from lib.metrics import floor_gap_closed, hit_ratio_at_k_per_slot, summarise
+from lib.metrics import floor_gap_closed, hit_ratio_at_k_per_slot
 from lib.opponents import lightgbm_forecasts
 from lib.plots import WIDTH, color, label
 from lib.schema import MOVIE, RELEASE_YEAR, TIMESTAMP
-from lib.splits import Split, rolling_origins
-from lib.study import Study, load_forecasts, mean_forecast, normalised
+from lib.study import Study, load_forecasts, normalised
 
 NETWORKS = ("lstm", "gru", "conv1d_lstm")
 TUNED_FOR = ("cross_entropy", "rmse")
@@ -244,77 +239,3 @@ def calibration_chart(curves: pd.DataFrame, values: np.ndarray) -> Figure:
         xlabel="PIT value (negative binomial)", ylabel="density", title="Uniform?"
     )
     return fig
-
-
-def rolling(
-    study: Study, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
-) -> dict[str, pd.DataFrame]:
-    """Every network and baseline from several cut-offs, each trained anew.
-
-    Args:
-        study: the run.
-        settings: one for each network.
-        seeds: seeds to average over.
-        n_origins: number of cut-offs.
-
-    Returns:
-        model → per-slot table of `lib.evaluation.evaluate_rolling`.
-    """
-    counts = study.grid.counts
-    origins = rolling_origins(len(study.grid.slots), n_origins)
-    tables = rolling_naive(counts, origins)
-    for one in settings:
-
-        def network(seen: np.ndarray, split: Split, one=one) -> np.ndarray:
-            known = study.grid.until(len(seen))
-            data = build_features(known, split)
-            folder = study.folder / "training"
-            trained = {
-                seed: run(
-                    data,
-                    known.counts,
-                    one,
-                    split,
-                    seed=seed,
-                    folder=folder,
-                    name=f"{one.cell} until slot {split.test.start} seed {seed}",
-                    watch=False,
-                )
-                for seed in seeds
-            }
-            return mean_forecast(trained)
-
-        tables[one.cell] = evaluate_rolling(network, counts, origins)
-    return tables
-
-
-def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Scores over all tested slots of a rolling evaluation, one row per model."""
-    rows = {model: summarise(table) for model, table in tables.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").sort_values("cross_entropy")
-
-
-def rolling_differences(
-    tables: Mapping[str, pd.DataFrame], ours: str, block_length: int = 1
-) -> pd.DataFrame:
-    """Paired bootstrap of one network against every baseline, rolling origins."""
-    metrics = ("cross_entropy", "rmse", "hit_ratio_at_50")
-    rows = {
-        model: compare(tables[ours], tables[model], metrics, block_length=block_length)
-        for model in NAIVE
-    }
-    return pd.concat(rows, names=["opponent", "metric"])
-
-
-def stored_peers(run_name: str) -> pd.DataFrame | None:
-    """Test scores of the forecasting libraries, if `make peers` has stored them.
-
-    Returns:
-        One row per model, one column per metric; None where nothing is stored.
-    """
-    path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}.csv"
-    if not path.exists():
-        return None
-    rows = pd.read_csv(path).query("protocol == 'single' and split == 'test'")
-    table = rows.pivot(index="model", columns="metric", values="value")
-    return table.sort_values("cross_entropy")

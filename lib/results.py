@@ -1,13 +1,12 @@
 """Tidy results: one row per number in report/<run>/results.csv."""
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lib import paths
+from lib.atomic import write_text
 from lib.schema import RESULT_COLUMNS
 
 
@@ -32,15 +31,6 @@ def read_results(run: str, columns: Sequence[str] = RESULT_COLUMNS) -> pd.DataFr
     return pd.read_csv(
         path, dtype=dict.fromkeys(columns[:-1], str), keep_default_na=False
     ).astype({"value": float})
-
-
-def replace_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(temporary, path)
 
 
 class Results:
@@ -94,7 +84,5 @@ class Results:
         others = others[others["notebook"] != self.notebook]
         parts = [part for part in (others, mine) if len(part)]
         rows = pd.concat(parts).sort_values("notebook", kind="stable")
-        replace_atomically(
-            results_path(self.run), rows.to_csv(index=False, na_rep="nan")
-        )
+        write_text(results_path(self.run), rows.to_csv(index=False, na_rep="nan"))
         return mine

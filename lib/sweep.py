@@ -27,6 +27,7 @@ from pathlib import Path
 
 import yaml
 
+from lib import paths
 from lib.errors import UserError
 from lib.pipeline import Run, check_run, find_notebooks, run_all
 from lib.stamps import shown
@@ -35,12 +36,16 @@ TOP = {"defaults", "runs"}
 OWN = {"notebooks", "grid"}
 
 
-def read_runs(path: Path, folder: Path | None = None) -> list[Run]:
+def read_runs(
+    path: Path, folder: Path | None = None, given: dict[str, str] | None = None
+) -> list[Run]:
     """Read and check a file of runs.
 
     Args:
         path: the YAML file.
         folder: where the notebooks are, None for the repository's.
+        given: DATASET, SLOT and parameters for entries that do not say; a data set
+            given so becomes part of the runs' names.
 
     Returns:
         The runs, grids expanded, in the order of the file.
@@ -63,7 +68,10 @@ def read_runs(path: Path, folder: Path | None = None) -> list[Run]:
     runs = []
     for name, entry in _mapping(entries, f"{path}, runs").items():
         where = f"{path}, run {name}"
-        merged = {**_upper(defaults), **_upper(_mapping(entry, where))}
+        own = {**_upper(defaults), **_upper(_mapping(entry, where))}
+        merged = {**(given or {}), **own}
+        if given and "DATASET" not in own:
+            name = f"{name}-{paths.run_name(merged['DATASET'], merged['SLOT'])}"
         runs += _expand(str(name), merged, folder, where)
     for run in runs:
         try:

@@ -4,8 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.baselines import NAIVE, tune
+from lib.evaluation import evaluate_naive
+from lib.features import build_features
 from lib.grid import Grid
 from lib.schema import GENRES, MOVIE, RELEASE_YEAR, TITLE
+from lib.splits import time_split
+from lib.study import Study
 
 
 def make_grid(n_slots: int = 40, n_movies: int = 15, seed: int = 0) -> Grid:
@@ -39,3 +44,31 @@ def make_grid(n_slots: int = 40, n_movies: int = 15, seed: int = 0) -> Grid:
 def small_grid() -> Grid:
     """40 weeks of 15 movies."""
     return make_grid()
+
+
+@pytest.fixture(scope="session")
+def small_study(small_grid, tmp_path_factory) -> Study:
+    """A study of the small grid; trainings are kept in a temporary folder."""
+    split = time_split(len(small_grid.slots))
+    baselines = {name: tune(name, small_grid.counts, split) for name in NAIVE}
+    naive = evaluate_naive(small_grid.counts, split)
+    features = build_features(small_grid, split)
+    folder = tmp_path_factory.mktemp("study")
+    return Study(folder, small_grid, split, features, baselines, naive)
+
+
+class Recorder:
+    """Stands for a notebook: keeps the rows that are recorded."""
+
+    def __init__(self):
+        self.rows: list[tuple] = []
+
+    def record(self, model, split, metrics, **names):
+        """Keep a row as `lib.notebook.Notebook.record` gets it."""
+        self.rows.append((model, split, dict(metrics), names))
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    """A notebook that only remembers what it is told to record."""
+    return Recorder()

@@ -3,7 +3,9 @@
     python -m benchmarks.peers --dataset ml-100k --slot 7d [--models tsb,nf_gru]
 
 from the repository root, in the environment of benchmarks/peers. A peer whose scores
-for the same panel are stored already is not run again.
+for the same panel are stored already is not run again. With `--origins 4` the peers
+also forecast from several cut-offs, as the networks do in notebook 06: fitted anew at
+each, with the parameters that the validation slots of the first cut-off chose.
 """
 
 import argparse
@@ -36,7 +38,7 @@ def main() -> None:
     for protocol, split in splits.items():
         for name in arguments.models.split(","):
             _run_once(cache, protocol, name, grid.counts, split)
-    _collect(cache, run)
+    _collect(cache, run, len(splits) - 1)
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,13 +82,18 @@ def _run_once(cache: Path, protocol: str, name: str, counts, split: Split) -> No
 
     start = time.perf_counter()
     series = shares(counts) * counts.shape[1]
-    result = run_peer(_peer(name), series, counts, split)
+    peer = _peer(name)
+    if protocol.startswith("origin_") and protocol != "origin_0":
+        first = json.loads((cache / f"origin_0-{name}.json").read_text())
+        peer = peer.limited(first["chosen"])
+    result = run_peer(peer, series, counts, split)
     seconds = time.perf_counter() - start
     record = {
         "protocol": protocol,
         "model": name,
         "seconds": round(seconds, 1),
         "parameters": result.parameters,
+        "chosen": result.chosen,
         "slots": result.per_slot.to_dict("list"),
     }
     partial = target.with_suffix(".part")
@@ -100,7 +107,7 @@ def _run_once(cache: Path, protocol: str, name: str, counts, split: Split) -> No
     )
 
 
-def _collect(cache: Path, run: str) -> None:
+def _collect(cache: Path, run: str, n_origins: int) -> None:
     """Write the scores and the per-slot table of all stored peers of this panel."""
     records = [json.loads(path.read_text()) for path in sorted(cache.glob("*.json"))]
     records.sort(key=lambda r: (r["protocol"] != "single", NAMES.index(r["model"])))
@@ -121,9 +128,14 @@ def _collect(cache: Path, run: str) -> None:
     pd.concat(slots).to_csv(report / "peers_slots.csv", index=False)
     table = pd.DataFrame(scores)
     table.to_csv(report / "peers.csv", index=False)
-    table.query("metric != 'seconds'").to_csv(
+    table.query("metric != 'seconds' and protocol == 'single'").to_csv(
         RESULTS / f"peers-{run}.csv", index=False, float_format="%.8g"
     )
+    if n_origins:
+        rolling = pd.concat(slots).query("protocol != 'single' and split == 'test'")
+        rolling.drop(columns=["split", "protocol"]).to_csv(
+            RESULTS / f"peers-{run}-rolling.csv", index=False, float_format="%.6g"
+        )
 
 
 if __name__ == "__main__":

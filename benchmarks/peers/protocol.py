@@ -25,6 +25,11 @@ class Peer:
     predict: Predict
     grid: tuple[dict, ...] = ({},)
 
+    def limited(self, parameters: Iterable[dict]) -> "Peer":
+        """The same peer with those sets of its grid only."""
+        chosen = list(parameters)
+        return Peer(self.predict, tuple(p for p in self.grid if p in chosen))
+
 
 @dataclass(frozen=True)
 class Result:
@@ -33,10 +38,12 @@ class Result:
     Attributes:
         per_slot: rows of validation and test slots, column `split` first.
         parameters: metric → what was chosen for it.
+        chosen: the sets of the peer's grid among these.
     """
 
     per_slot: pd.DataFrame
     parameters: dict[str, dict]
+    chosen: list[dict]
 
 
 def run_peer(peer: Peer, series: np.ndarray, counts: np.ndarray, split: Split):
@@ -61,7 +68,9 @@ def run_peer(peer: Peer, series: np.ndarray, counts: np.ndarray, split: Split):
         both = np.vstack([raw[chosen], late[chosen]])
         tables[metric] = _score(mix(_shares(both), epsilon), counts, split)
         parameters[metric] = {**peer.grid[chosen], "epsilon": epsilon}
-    return Result(judged_on_both(*tables.values()), parameters)
+    return Result(
+        judged_on_both(*tables.values()), parameters, [peer.grid[i] for i in late]
+    )
 
 
 def _shares(raw: np.ndarray) -> np.ndarray:

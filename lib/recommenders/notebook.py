@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from lib import paths
+from lib.atomic import write_text
 from lib.notebook import Notebook
 from lib.readers import open_dataset
 from lib.recommenders.data import RatingData, load
 from lib.repair import Repairs, clean_requests
-from lib.results import Results, replace_atomically
+from lib.results import Results
 from lib.schema import MOVIE, RECOMMENDER_COLUMNS, TIMESTAMP, USER
 
 META = "meta.json"
@@ -97,7 +98,7 @@ def write_meta(data: RatingData, repairs: Repairs, run: str) -> dict:
         "sources": [data.name],
     }
     text = json.dumps(meta, indent=2) + "\n"
-    replace_atomically(paths.PROCESSED / run / META, text)
+    write_text(paths.PROCESSED / run / META, text)
     return meta
 
 

@@ -1,0 +1,285 @@
+"""The brief's experiments: every combination of the hyper-parameters, and what matters.
+
+Each network learns from the training slots and is judged on the validation slots; the
+test slots play no part.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from scipy.stats import kruskal
+
+from lib import paths
+from lib.errors import UserError
+from lib.experiment import Settings, run
+from lib.metrics import score
+from lib.plots import WIDTH, label
+from lib.results import read_results
+from lib.sequences import MANY_TO_MANY
+from lib.study import Study, normalised
+
+VARIED = (
+    *("cell", "prediction_type", "hidden_layers", "learning_rate"),
+    *("t_slot", "batch_size", "optimizer", "loss"),
+)
+BASELINE = "ewma_count_weighted"
+NOTEBOOK = "01_train"
+
+
+def combinations(epochs: int, **values: Sequence) -> Iterator[Settings]:
+    """Settings for each combination of the values, in a fixed order.
+
+    Combinations that make no sense are left out: a layer that reads backwards cannot
+    forecast at every step (types 1 and 2).
+
+    Args:
+        epochs: epochs of every training.
+        values: parameter of `lib.experiment.Settings` → its values.
+    """
+    for point in product(*values.values()):
+        settings = Settings(epochs=epochs, **dict(zip(values, point, strict=True)))
+        backward = settings.cell.startswith("bidirectional")
+        if not (backward and settings.prediction_type in MANY_TO_MANY):
+            yield settings
+
+
+def train_all(nb, study: Study, chosen: Sequence[Settings], seed: int) -> pd.DataFrame:
+    """Train every network once and keep its scores on the validation slots.
+
+    A training that an earlier call finished is read back.
+
+    Returns:
+        One row per network: the columns VARIED, then cross_entropy (nats), rmse and
+        seconds.
+    """
+    counts, slots = study.grid.counts, study.split.validation
+    simple = study.scores(study.baselines[BASELINE].forecast, "validation")
+    measured = ("cross_entropy", "rmse")
+    nb.record(BASELINE, "validation", {name: simple[name] for name in measured})
+    rows = []
+    for number, settings in enumerate(chosen, start=1):
+        trained = run(
+            study.features,
+            counts,
+            settings,
+            study.split,
+            seed=seed,
+            folder=study.folder / "training",
+            name=f"{number}/{len(chosen)} {settings.cell} {settings.prediction_type}",
+            refit=False,
+        )
+        found = score(counts, normalised(trained.forecast), slots)
+        scores = {name: found[name] for name in measured}
+        scores["seconds"] = trained.seconds
+        named = {name: getattr(settings, name) for name in VARIED}
+        nb.record(
+            model_name(settings),
+            "validation",
+            scores,
+            prediction_type=settings.prediction_type,
+            seed=seed,
+        )
+        rows.append(named | scores)
+    return pd.DataFrame(rows)
+
+
+def model_name(settings: Settings) -> str:
+    """Name in results.csv, such as lstm[prediction_type=3, hidden_layers=1, …]."""
+    values = (f"{name}={getattr(settings, name)}" for name in VARIED[1:])
+    return f"{settings.cell}[{', '.join(values)}]"
+
+
+def read_all(prefix: str) -> tuple[pd.DataFrame, float]:
+    """All networks of the runs whose names begin so.
+
+    Returns:
+        The table of `train_all`, best cross-entropy first, each combination once, and
+        the cross-entropy of the tuned EWMA that all networks start from.
+
+    Raises:
+        UserError: nothing was trained, or on different data, which cannot be compared.
+    """
+    runs = sorted(path.parent.name for path in paths.REPORT.glob(f"{prefix}*/*.csv"))
+    kept = [read_results(run) for run in dict.fromkeys(runs)]
+    if not kept:
+        raise UserError(f"report/{prefix}*: no results here; run 01_train first")
+    rows = pd.concat(kept).query("notebook == @NOTEBOOK")
+    simple = rows.query("model == @BASELINE and metric == 'cross_entropy'")["value"]
+    if simple.max() - simple.min() > 1e-9:
+        raise UserError(
+            f"report/{prefix}*: these runs are of different data or slots; give "
+            "RUN_NAME in full, such as experiments-ml-100k-7d"
+        )
+    networks = rows[rows["model"] != BASELINE]
+    table = networks.pivot_table(index="model", columns="metric", values="value")
+    named = pd.DataFrame([_parse(name) for name in table.index], index=table.index)
+    table = pd.concat([named, table], axis=1).sort_values("cross_entropy")
+    return table.reset_index(drop=True), float(simple.iloc[0])
+
+
+def _parse(name: str) -> dict:
+    """Hyper-parameters out of a name made by `model_name`."""
+    cell, values = re.fullmatch(r"(\w+)\[(.*)\]", name).groups()
+    found = dict(pair.split("=") for pair in values.split(", "))
+    return {"cell": cell} | {
+        key: pd.to_numeric(value) if re.match(r"[\d.]+(e-\d+)?$", value) else value
+        for key, value in found.items()
+    }
+
+
+def importance(table: pd.DataFrame) -> pd.DataFrame:
+    """How much of the order of the networks each hyper-parameter explains.
+
+    ε² = H / (n − 1) with H of Kruskal and Wallis (1952) over the groups that share a
+    value: 0 when the value says nothing about the rank, 1 when it decides it.
+
+    Returns:
+        One row per parameter that was varied: explained, best (the value of least
+        median cross-entropy), worst, between (medians of worst and best, nats); the
+        most explaining parameter first.
+    """
+    rows = {}
+    for name in varied(table):
+        groups = [part.to_numpy() for _, part in table.groupby(name)["cross_entropy"]]
+        medians = table.groupby(name)["cross_entropy"].median().sort_values()
+        rows[name] = {
+            "explained": kruskal(*groups).statistic / (len(table) - 1),
+            "best": medians.index[0],
+            "worst": medians.index[-1],
+            "between": medians.iloc[-1] - medians.iloc[0],
+        }
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
+    return frame.sort_values("explained", ascending=False)
+
+
+def varied(table: pd.DataFrame) -> list[str]:
+    """Parameters with more than one value."""
+    return [name for name in VARIED if table[name].nunique() > 1]
+
+
+def heat_maps(
+    table: pd.DataFrame, simple: float, pairs: Sequence[tuple[str, str]]
+) -> Figure:
+    """Best gain on the EWMA for each pair of values, in thousandths of a nat.
+
+    Args:
+        table: of `read_all`.
+        simple: cross-entropy of the EWMA.
+        pairs: parameters on the vertical and the horizontal axis of each map.
+    """
+    gain = table.assign(gain=1e3 * (simple - table["cross_entropy"]))
+    maps = [gain.pivot_table("gain", a, b, aggfunc="max") for a, b in pairs]
+    limit = max(1.0, *(np.abs(one.to_numpy()).max() for one in maps))
+    fig, axes = plt.subplots(
+        1,
+        len(maps),
+        figsize=(WIDTH, 2.6),
+        width_ratios=[len(one.columns) for one in maps],
+    )
+    for one, ax in zip(maps, np.atleast_1d(axes), strict=True):
+        sns.heatmap(
+            one.rename(index=_short),
+            ax=ax,
+            annot=True,
+            fmt=".1f",
+            cmap="PuOr",
+            vmin=-limit,
+            vmax=limit,
+            cbar=False,
+            annot_kws={"size": 7},
+        )
+        ax.set(xlabel=_words(one.columns.name), ylabel=_words(one.index.name))
+        ax.tick_params(axis="y", rotation=0)
+        ax.tick_params(axis="x", rotation=90 if one.columns.dtype == object else 0)
+    fig.suptitle(
+        "Best gain on the EWMA (10⁻³ nats), validation slots", size=10, weight="bold"
+    )
+    return fig
+
+
+def parallel_coordinates(table: pd.DataFrame) -> Figure:
+    """One line per network through its hyper-parameters, coloured by its rank.
+
+    The last axis is the rank by cross-entropy, best on top. Lines that share a value
+    are spread a little, so that they can be told apart.
+    """
+    names = varied(table)
+    rank = table["cross_entropy"].rank(method="first").to_numpy()
+    n, rng = len(table), np.random.default_rng(0)
+    places = []
+    for name in names:
+        values = sorted(table[name].unique())
+        step = max(len(values) - 1, 1)
+        place = table[name].map(values.index).to_numpy() / step
+        places.append(place + rng.uniform(-0.2, 0.2, n) / (step + 1))
+    places.append(1 - (rank - 1) / max(n - 1, 1))
+    lines = np.array(places)
+    fig, ax = plt.subplots(figsize=(WIDTH, 3.6))
+    colors = plt.cm.viridis(Normalize(1, n)(rank))
+    for index in np.argsort(-rank):  # the best last, on top
+        ax.plot(
+            lines[:, index],
+            color=colors[index],
+            alpha=min(1.0, 0.1 + 30 / n),
+            linewidth=0.8,
+            rasterized=True,
+        )
+    for x, name in enumerate(names):
+        values = sorted(table[name].unique())
+        for number, value in enumerate(values):
+            ax.text(
+                x,
+                number / max(len(values) - 1, 1),
+                _short(value),
+                size=7,
+                ha="center",
+                va="center",
+                bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 1},
+            )
+    heads = [*(_words(name) for name in names), f"rank of {n}"]
+    ax.set_xticks(range(len(heads)), heads, rotation=20, size=8)
+    ax.set(yticks=[], title="Every network: yellow ranks last, dark blue first")
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    return fig
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _short(value: object) -> str:
+    """A value as it fits an axis."""
+    return label(str(value)).replace("_crossentropy", "")
+
+
+def reading(table: pd.DataFrame, simple: float) -> str:
+    """What matters, in a few lines with their numbers."""
+    order, best = importance(table), table.iloc[0]
+    ahead = (table["cross_entropy"] < simple).mean()
+    chosen = ", ".join(f"{_words(name)} {best[name]}" for name in VARIED)
+    lines = [
+        f"- {ahead:.0%} of the {len(table)} networks are ahead of the tuned EWMA "
+        f"({simple:.4f} nats) on the validation slots.",
+        f"- The best ({chosen}) has {best['cross_entropy']:.4f} nats. It is the best "
+        "of many on few slots, so its lead flatters it.",
+    ]
+    if len(order):
+        first = order.iloc[0]
+        lines.append(
+            f"- What matters most is {_words(order.index[0])}: it explains "
+            f"{first['explained']:.0%} of the order; {first['best']} is best and "
+            f"{first['worst']} worst, {first['between']:.4f} nats apart in the median."
+        )
+        weak = order.index[order["explained"] < 0.01]
+        if len(weak):
+            named = ", ".join(_words(name) for name in weak)
+            lines.append(f"- Under 1 % of the order each is explained by: {named}.")
+    return "\n".join(lines)

@@ -1,0 +1,167 @@
+"""All forecasters from several cut-offs: the rolling-origin part of notebook 06.
+
+Everything is fitted and tuned anew at each cut-off with what lies before it, and judged
+on the slots up to the next one (`lib.splits.rolling_origins`).
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from lib import paths
+from lib.comparison import TUNED_FOR, calendar
+from lib.evaluation import compare, evaluate_rolling, judged_on_both, rolling_naive
+from lib.experiment import Settings, run
+from lib.features import build_features
+from lib.metrics import summarise
+from lib.opponents import lightgbm_forecasts
+from lib.splits import Split, rolling_origins
+from lib.study import Study, mean_forecast, normalised
+
+METRICS = ("cross_entropy", "rmse", "hit_ratio_at_50")
+
+
+def rolling_networks(
+    study: Study, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
+) -> dict[str, pd.DataFrame]:
+    """Networks from several cut-offs, each trained anew, and their common mean.
+
+    Args:
+        study: the run.
+        settings: one for each network.
+        seeds: seeds to average over.
+        n_origins: number of cut-offs.
+
+    Returns:
+        model → per-slot table of `lib.evaluation.evaluate_rolling`; `ensemble` is the
+        mean of all networks' shares.
+    """
+    counts, folder = study.grid.counts, study.folder / "training"
+    origins = rolling_origins(len(study.grid.slots), n_origins)
+
+    @cache
+    def known_at(cutoff: int, split: Split):
+        grid = study.grid.until(cutoff)
+        return grid, build_features(grid, split)
+
+    @cache
+    def forecast_of(one: Settings, cutoff: int, split: Split) -> np.ndarray:
+        grid, data = known_at(cutoff, split)
+        trained = {
+            seed: run(
+                data,
+                grid.counts,
+                one,
+                split,
+                seed=seed,
+                folder=folder,
+                name=f"{one.cell} until slot {split.test.start} seed {seed}",
+                watch=False,
+            )
+            for seed in seeds
+        }
+        return mean_forecast(trained)
+
+    def network(one: Settings):
+        return lambda seen, split: forecast_of(one, len(seen), split)
+
+    def ensemble(seen: np.ndarray, split: Split) -> np.ndarray:
+        parts = [forecast_of(one, len(seen), split) for one in settings]
+        return normalised(np.mean(parts, axis=0))
+
+    forecasters = {one.cell: network(one) for one in settings} | {"ensemble": ensemble}
+    return {
+        name: evaluate_rolling(forecaster, counts, origins)
+        for name, forecaster in forecasters.items()
+    }
+
+
+def rolling_opponents(study: Study, n_origins: int) -> dict[str, pd.DataFrame]:
+    """The simple forecasts and LightGBM from several cut-offs.
+
+    Each is tuned at every cut-off, for cross-entropy and for the RMSE, see
+    `lib.evaluation.judged_on_both`.
+
+    Returns:
+        model → per-slot table of `lib.evaluation.evaluate_rolling`.
+    """
+    counts = study.grid.counts
+    origins = rolling_origins(len(study.grid.slots), n_origins)
+
+    @cache
+    def boosted(cutoff: int, split: Split):
+        grid = study.grid.until(cutoff)
+        return lightgbm_forecasts(grid.counts, split, **calendar(grid))
+
+    def trees(metric: str):
+        return lambda seen, split: boosted(len(seen), split)[metric].forecast
+
+    tables = rolling_naive(counts, origins)
+    tables["lightgbm"] = judged_on_both(
+        *(evaluate_rolling(trees(metric), counts, origins) for metric in TUNED_FOR)
+    )
+    return tables
+
+
+def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Scores over all tested slots of a rolling evaluation, one row per model."""
+    rows = {model: summarise(table) for model, table in tables.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").sort_values("cross_entropy")
+
+
+def rolling_differences(
+    tables: Mapping[str, pd.DataFrame],
+    ours: str,
+    opponents: Sequence[str],
+    block_length: int = 1,
+) -> pd.DataFrame:
+    """Paired bootstrap of one network against opponents, rolling origins.
+
+    Args:
+        tables: model → per-slot table.
+        ours: the network.
+        opponents: whom it is compared with.
+        block_length: slots drawn together, see `lib.bootstrap.paired_bootstrap`.
+
+    Returns:
+        Index opponent, metric; columns difference, low, high, slots, verdict.
+    """
+    rows = {
+        model: compare(tables[ours], tables[model], METRICS, block_length=block_length)
+        for model in opponents
+    }
+    return pd.concat(rows, names=["opponent", "metric"])
+
+
+def stored_peers(run_name: str) -> pd.DataFrame | None:
+    """Test scores of the forecasting libraries, if `make peers` has stored them.
+
+    Returns:
+        One row per model, one column per metric; None where nothing is stored.
+    """
+    path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}.csv"
+    if not path.exists():
+        return None
+    rows = pd.read_csv(path).query("protocol == 'single' and split == 'test'")
+    table = rows.pivot(index="model", columns="metric", values="value")
+    return table.sort_values("cross_entropy")
+
+
+def stored_rolling_peers(run_name: str, slots: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Per-slot tables of the forecasting libraries, if stored for these very slots.
+
+    Args:
+        run_name: the run.
+        slots: numbers of the tested slots, which a table must all hold.
+
+    Returns:
+        model → table as of `lib.evaluation.evaluate_rolling`; empty where `make peers`
+        has stored none for these cut-offs.
+    """
+    path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}-rolling.csv"
+    if not path.exists():
+        return {}
+    tables = {model: t for model, t in pd.read_csv(path).groupby("model")}
+    return {m: t for m, t in tables.items() if set(slots) == set(t["slot"])}
