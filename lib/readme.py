@@ -54,12 +54,34 @@ def run_table(run: str) -> str:
     return "\n".join(lines)
 
 
+def rolling_line(run: str) -> str:
+    """Sentence on the ensemble against every opponent, over several cut-offs.
+
+    Empty for a run without them (ORIGINS=0).
+    """
+    rows = pd.read_csv(ROOT / "report" / run / "results.csv")
+    pattern = r"ensemble\[rolling, minus (\w+)\]"
+    rows = rows.assign(opponent=rows["model"].str.extract(pattern)[0])
+    rows = rows.dropna(subset="opponent")
+    if rows.empty:
+        return ""
+    ends = rows.pivot(index="opponent", columns="metric", values="value")
+    better = ends["cross_entropy_high"] < 0
+    text = (
+        "Several cut-offs, every model fitted anew: in cross-entropy the ensemble is "
+        f"better beyond chance (95 % interval) than {better.sum()} of {len(ends)} "
+        "opponents"
+    )
+    rest = [label(name) for name in ends.index[~better]]
+    return text + (f"; not than {', '.join(rest)}." if rest else ".")
+
+
 def results_block() -> str:
     """Everything between the two comments."""
     parts = [START]
     for run, title in RUNS.items():
-        parts += [f"**{title}**", run_table(run)]
-    return "\n\n".join([*parts, END])
+        parts += [f"**{title}**", run_table(run), rolling_line(run)]
+    return "\n\n".join([*filter(None, parts), END])
 
 
 def with_results(text: str) -> str:

@@ -71,7 +71,7 @@ class NetworkModel(RatingModel):
 
         Training never moves them, so they would add noise to every new user.
         """
-        inputs = self._inputs(self.user_table, *self.catalogue.locate(rows))
+        inputs = self._codes(self.user_table, *self.catalogue.locate(rows))
         for layer in self.network.layers:
             if not isinstance(layer, keras.layers.Embedding):
                 continue
@@ -97,16 +97,22 @@ class NetworkModel(RatingModel):
         u, i = self.catalogue.locate(rows)
         return RowBatches(self, u, i, rows[RATING].to_numpy("float32"), size, seed)
 
+    def _codes(self, user_table, u, i) -> dict[str, np.ndarray]:
+        """Network inputs without the histories, for pairs at positions u and i."""
+        names = [tensor.name for tensor in self.network.inputs]
+        user = {n: user_table[n][u] for n in names if n in user_table}
+        return user | {
+            n: self.movie_table[n][i] for n in names if n in self.movie_table
+        }
+
     def _inputs(self, user_table, u, i) -> dict[str, np.ndarray]:
-        """Network inputs for pairs at positions u and i.
+        """Network inputs for pairs at positions u and i; their histories are dense.
 
         A history never shows the pair it serves: the network would learn to tell rated
         from unrated pairs, of which there is only one kind among the training rows.
         """
         names = [tensor.name for tensor in self.network.inputs]
-        user = {n: user_table[n][u] for n in names if n in user_table}
-        movie = {n: self.movie_table[n][i] for n in names if n in self.movie_table}
-        inputs = user | movie
+        inputs = self._codes(user_table, u, i)
         row = np.arange(len(i))
         if "user_history" in names:
             inputs["user_history"] = self.user_rows[u].toarray()
