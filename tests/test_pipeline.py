@@ -339,6 +339,15 @@ def test_grid_is_a_product_over_the_defaults(place):
     assert runs[-1].parameters == {"EPOCHS": 2, "MEET": ["y", "z"]}
 
 
+def test_a_given_data_set_names_the_runs_that_have_none(place):
+    file = place / "runs.yaml"
+    file.write_text("runs:\n  g: {epochs: 1}\n  own: {dataset: ml-1m, slot: day}\n")
+    given = {"DATASET": "path/to/ml-100k", "SLOT": "7d"}
+    one, own = sweep.read_runs(file, place / "nb", given)
+    assert (one.key, one.dataset, one.slot) == ("g-ml-100k-7d", "path/to/ml-100k", "7d")
+    assert (own.key, own.dataset, own.slot) == ("own", "ml-1m", "day")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -364,12 +373,15 @@ def test_bad_sweep_file_gets_one_line(place, text, expected):
     assert "\n" not in message
 
 
-def test_example_sweep_is_valid_yaml_with_known_notebooks():
-    import yaml
-
-    content = yaml.safe_load((paths.ROOT / "report" / "runs.yaml").read_text())
-    assert set(content) <= {"defaults", "runs"}
-    assert all(isinstance(entry, dict) for entry in content["runs"].values())
+def test_the_examples_are_valid():
+    folder = paths.ROOT / "report"
+    runs = sweep.read_runs(folder / "runs.yaml", paths.ROOT / "notebooks")
+    assert "sample-by-week" in [run.key for run in runs]
+    given = {"DATASET": "sample", "SLOT": "week"}
+    place = paths.ROOT / "notebooks" / "experiments"
+    runs = sweep.read_runs(folder / "experiments.yaml", place, given)
+    assert len(runs) == 3 * 4 * 2 * 3
+    assert all(run.key.startswith("experiments-sample-week-CELL=") for run in runs)
 
 
 def test_stamp_is_written_whole(tmp_path):
