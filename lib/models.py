@@ -19,6 +19,8 @@ GRU; Schuster and Paliwal (1997) bidirectional. A Conv1D in front of a recurrent
 follows the hybrid of the brief (CNN + RNN; Thar et al., 2018, call it CRNN).
 """
 
+import contextlib
+
 import keras
 from IPython.display import display
 from keras import layers, ops
@@ -217,12 +219,14 @@ def build_model(
 
 def device() -> str:
     """Where training runs, in words: the GPU when the backend sees one."""
-    backend = keras.backend.backend()
-    gpus = keras.distribution.list_devices("gpu") if backend != "torch" else []
+    backend, gpus = keras.backend.backend(), []
     if backend == "torch":
         import torch
 
         gpus = [torch.cuda.get_device_name(0)] if torch.cuda.is_available() else []
+    else:
+        with contextlib.suppress(RuntimeError):  # JAX complains where there is no GPU
+            gpus = keras.distribution.list_devices("gpu")
     return f"{gpus[0]} ({backend})" if gpus else f"CPU ({backend})"
 
 
