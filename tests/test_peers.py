@@ -1,5 +1,6 @@
 """The peers' protocol, with made-up peers: the real ones have their own environment."""
 
+import json
 import re
 
 import numpy as np
@@ -68,3 +69,38 @@ def test_the_lock_pins_everything_and_names_no_place():
     assert not [name for name in pinned if name.startswith("nvidia")]
     blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
     assert all("--hash=sha256:" in block for block in blocks)
+
+
+def test_the_command_stores_both_protocols(small_grid, tmp_path, monkeypatch):
+    from benchmarks.peers import __main__ as command
+    from lib import paths, rolling
+
+    tried = []
+
+    def predict(series, first, parameters):
+        tried.append((first, parameters["alpha"]))
+        return ewma(series, parameters["alpha"], 0.0)[first:]
+
+    peer = Peer(predict, ({"alpha": 0.95}, {"alpha": 0.05}))
+    monkeypatch.setattr(command, "_peer", lambda name: peer)
+    monkeypatch.setattr(command, "load_grid", lambda folder: small_grid)
+    results = tmp_path / "benchmarks" / "results"
+    monkeypatch.setattr(command, "RESULTS", results)
+    for name in ("PROCESSED", "REPORT", "ROOT"):
+        monkeypatch.setattr(paths, name, tmp_path)
+    options = ["--dataset", "small", "--slot", "week", "--models", "tsb"]
+    monkeypatch.setattr("sys.argv", ["peers", *options, "--origins", "2"])
+    command.main()
+    stored = rolling.stored_peers("small-week")
+    assert list(stored.index) == ["tsb"] and stored["cross_entropy"].notna().all()
+    slots = np.arange(24, 40)
+    table = rolling.stored_rolling_peers("small-week", slots)["tsb"]
+    assert np.isfinite(table[list(rolling.METRICS)]).all(axis=None)
+    first = next(tmp_path.rglob("origin_0-tsb.json"))
+    chosen = len(json.loads(first.read_text())["chosen"])
+    # Before slot 24: all sets for the single cut-off, and what the first cut-off chose,
+    # fitted again to forecast its test slots and tried at the second cut-off.
+    assert [cut for cut, _ in tried].count(24) == 2 + 2 * chosen
+    calls = len(tried)
+    command.main()  # a second call reads the stored scores
+    assert len(tried) == calls
