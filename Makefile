@@ -6,10 +6,13 @@ SHELL := /bin/bash
 DATASET ?= sample
 SLOT ?= week
 # What a report trains with; the notebooks themselves default to less, to open quickly.
-EPOCHS ?= 15
+# The synthetic sample is there to show that everything works: less will do for it, too.
+SYNTHETIC := $(filter sample,$(DATASET))
+EPOCHS ?= $(if $(SYNTHETIC),8,15)
 SEEDS ?= 0,1,2
-ORIGINS ?= 4
+ORIGINS ?= $(if $(SYNTHETIC),2,4)
 SWEEP_EPOCHS ?= 3
+ABLATION_EPOCHS ?= $(if $(SYNTHETIC),4,8)
 # Empty: the notebooks' own defaults.
 export MAX_SLOTS EPOCHS SEEDS T_SLOT CLUSTER RUN_NAME TITLE JOBS
 export USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN
@@ -55,7 +58,8 @@ data: $(READY) ## preprocess DATASET into slots of SLOT and print a summary
 
 report: $(READY) ## run the notebooks 01–06 and build report/<dataset>-<slot>/report.pdf and .html
 	@$(RUN) -m lib report --dataset "$(DATASET)" --slot "$(SLOT)" \
-	  -p ORIGINS "$(ORIGINS)" -p SWEEP_EPOCHS "$(SWEEP_EPOCHS)" $(if $(SWEEP),-p SWEEP "$(SWEEP)")
+	  -p ORIGINS "$(ORIGINS)" -p SWEEP_EPOCHS "$(SWEEP_EPOCHS)" \
+	  -p ABLATION_EPOCHS "$(ABLATION_EPOCHS)" $(if $(SWEEP),-p SWEEP "$(SWEEP)")
 
 sweep: $(READY) ## run the named runs of RUNS=report/runs.yaml, in parallel
 	@$(RUN) -m lib sweep "$(or $(RUNS),report/runs.yaml)"
@@ -104,8 +108,8 @@ clean: ## delete everything the project made except downloads, stored results an
 	rm -rf data/processed figures/*-* report/*/notebooks report/*/.state report/*/report.pdf report/*/report.html
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
 
-# The synthetic sample is there to show that everything works: small networks will do.
-QUICK ?= $(if $(filter sample,$(DATASET)),true,false)
+# Small networks for the sample, those of the other reports for real data.
+QUICK ?= $(if $(SYNTHETIC),true,false)
 DATASET_NAME = $(notdir $(abspath $(DATASET)))
 MODEL_OPTIONS = --dataset "$(DATASET)" $(if $(MODEL),--model "$(MODEL)")
 

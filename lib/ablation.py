@@ -78,13 +78,16 @@ def variants(
     return changed
 
 
-def run_ablation(nb, study: Study, settings: Settings, seed: int = 0) -> pd.DataFrame:
+def run_ablation(
+    nb, study: Study, settings: Settings, epochs: int, seed: int = 0
+) -> pd.DataFrame:
     """Train without each part in turn, on the training slots only.
 
     Args:
         nb: the notebook that records the numbers.
         study: the run.
         settings: of the whole network.
+        epochs: epochs of every training, that of the whole network too.
         seed: seed of all trainings.
 
     Returns:
@@ -92,7 +95,7 @@ def run_ablation(nb, study: Study, settings: Settings, seed: int = 0) -> pd.Data
         slots without it, and `difference`, `low`, `high` and `verdict` of the whole
         network against that (paired bootstrap over the validation slots).
     """
-    tables = {}
+    tables, settings = {}, replace(settings, epochs=epochs)
     for part, (data, changed) in variants(study.features, settings).items():
         trained = run(
             data,

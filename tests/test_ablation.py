@@ -11,7 +11,7 @@ from lib.ablation import FEATURE_GROUPS, LOSS, START, reading, run_ablation, var
 from lib.ablation import without as leave_out
 from lib.experiment import Settings
 
-SETTINGS = Settings(epochs=10, units=4)
+SETTINGS = Settings(units=4)
 
 
 def test_every_feature_belongs_to_one_part(small_study):
@@ -54,7 +54,7 @@ def planted(small_study):
 
 @pytest.mark.slow
 def test_what_decides_is_missed_most(planted, recorder):
-    table = run_ablation(recorder, planted, SETTINGS)
+    table = run_ablation(recorder, planted, SETTINGS, epochs=10)
     assert set(table.index) == {START, LOSS, *FEATURE_GROUPS}
     assert table.index[0] == "mean rating"
     assert table.loc["mean rating", "verdict"] == "better"
