@@ -1,7 +1,7 @@
 """Writes the results of the stored runs into README.md: `python -m lib.readme`.
 
-The tables stand between two comments and are made from report/<run>/results.csv, so
-that no number in the README is typed by hand.
+Each block of tables stands between two comments and is made from
+report/<run>/results.csv, so that no number in the README is typed by hand.
 """
 
 import re
@@ -10,8 +10,17 @@ import pandas as pd
 
 from lib.paths import ROOT
 from lib.plots import label
+from lib.recommenders import labels
+from lib.recommenders.compare_study import headline_table, ranking_table
+from lib.recommenders.rating_study import FIVE_FOLD, RANDOM, U1
 
 START, END = "<!-- results: made by `make readme` -->", "<!-- end of results -->"
+SECOND_START = "<!-- recommenders: made by `make readme` -->"
+SECOND_END = "<!-- end of recommenders -->"
+RECOMMENDERS = {
+    "recommenders-ml-100k": "MovieLens 100K",
+}
+PROTOCOLS = {RANDOM: "random fifth", U1: "u1", FIVE_FOLD: "five folds"}
 RUNS = {
     "ml-100k-7d": "MovieLens 100K, 7-day slots",
     "ml-1m-first-2999-users-7d": "MovieLens 1M, users 1–2999, first 57 7-day slots",
@@ -84,13 +93,86 @@ def results_block() -> str:
     return "\n\n".join([*filter(None, parts), END])
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """A table of texts; its index becomes the first column."""
+    lines = [f"| {table.index.name} | " + " | ".join(table) + " |"]
+    lines.append("| --- |" + " ---: |" * table.shape[1])
+    for name, row in table.iterrows():
+        lines.append(f"| {name} | {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def as_text(table: pd.DataFrame, digits: int, lower: bool) -> pd.DataFrame:
+    """Numbers as text with the best of each column bold and gaps empty."""
+    best = table.min() if lower else table.max()
+    shown = table.apply(
+        lambda column: [
+            ("**{}**" if value == best[column.name] else "{}").format(
+                "" if pd.isna(value) else f"{value:.{digits}f}"
+            )
+            for value in column
+        ]
+    )
+    return shown.rename(index=_name).rename_axis("model")
+
+
+def _name(model: str) -> str:
+    """Label of a recommender; one without a label is named as in results.csv."""
+    base = next((n for n in labels.LABELS if model.startswith(f"{n}_as")), model)
+    rest = model.removeprefix(base).replace("_", " ")
+    return labels.LABELS.get(base, base.replace("_", " ").capitalize()) + rest
+
+
+def rating_rmse(rows: pd.DataFrame) -> pd.DataFrame:
+    """RMSE in stars of the rating models by protocol, best first.
+
+    Steps on the way to a model were not measured on all rows and are left out.
+    """
+    found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
+    table = found.pivot_table(index="model", columns="protocol", values="value")
+    table = table[[name for name in PROTOCOLS if name in table]]
+    table = table.dropna(subset=RANDOM).sort_values(RANDOM)
+    return table.rename(columns=PROTOCOLS)
+
+
+def recommenders_block() -> str:
+    """The tables of the recommenders' stored runs between their two comments."""
+    parts = [SECOND_START]
+    for run, title in RECOMMENDERS.items():
+        rows = pd.read_csv(
+            ROOT / "report" / run / "results.csv", dtype={"seed": str}
+        ).fillna({"seed": ""})
+        ranking = ranking_table(rows)
+        columns = ["hr_at_10", "ndcg_at_10", "full_hr_at_10", "full_ndcg_at_10"]
+        ranking = ranking[columns].rename(columns=labels.label)
+        headlines = headline_table(rows).set_index("headline", append=True)
+        headlines = headlines[["same protocol here", "sound protocol here"]]
+        headlines.index = [f"{name}: {value}" for name, value in headlines.index]
+        shown = headlines.map("{:.3f}".format).rename_axis("headline")
+        parts += [
+            f"**{title}**: RMSE of ratings in stars, held-out rows",
+            markdown(as_text(rating_rmse(rows), 4, lower=True)),
+            f"**{title}**: each user's last movie, against 99 unseen ones and all",
+            markdown(as_text(ranking, 3, lower=False)),
+            f"**{title}**: the headlines of the other reports, repeated on these data",
+            markdown(shown),
+        ]
+    return "\n\n".join([*parts, SECOND_END])
+
+
 def with_results(text: str) -> str:
-    """The README with its block of results replaced."""
-    pattern = re.escape(START) + ".*" + re.escape(END)
-    return re.sub(pattern, lambda _: results_block(), text, flags=re.DOTALL)
+    """The README with its blocks of results replaced."""
+    blocks = {
+        (START, END): results_block,
+        (SECOND_START, SECOND_END): recommenders_block,
+    }
+    for (start, end), block in blocks.items():
+        pattern = re.escape(start) + ".*" + re.escape(end)
+        text = re.sub(pattern, lambda _, b=block: b(), text, flags=re.DOTALL)
+    return text
 
 
 if __name__ == "__main__":
     path = ROOT / "README.md"
     path.write_text(with_results(path.read_text(encoding="utf-8")), encoding="utf-8")
-    print(f"{path.name}: results of {len(RUNS)} runs")
+    print(f"{path.name}: results of {len(RUNS) + len(RECOMMENDERS)} runs")
