@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 DATASET ?= sample
+DATASET_NAME = $(notdir $(abspath $(DATASET)))
 SLOT ?= week
 # What a report trains with; the notebooks themselves default to less, to open quickly.
 # The synthetic sample is there to show that everything works: less will do for it, too.
@@ -64,13 +65,13 @@ report: $(READY) ## run the notebooks 01–06 and build report/<dataset>-<slot>/
 sweep: $(READY) ## run the named runs of RUNS=report/runs.yaml, in parallel
 	@$(RUN) -m lib sweep "$(or $(RUNS),report/runs.yaml)"
 
-EXPERIMENTS = experiments-$(notdir $(abspath $(DATASET)))-$(SLOT)
+EXPERIMENTS = experiments-$(DATASET_NAME)-$(shell echo "$(SLOT)" | tr A-Z a-z)
 experiments: $(READY) ## train every combination of GRID=report/experiments.yaml and show what matters
 	@$(RUN) -m lib sweep "$(or $(GRID),report/experiments.yaml)" --notebooks notebooks/experiments \
 	  --dataset "$(DATASET)" --slot "$(SLOT)"
-	@rm -f "report/$(EXPERIMENTS)/.state/02_read.json"
-	@env -u EPOCHS -u SEEDS -u T_SLOT $(RUN) -m lib report --notebooks notebooks/experiments --dataset "$(DATASET)" \
-	  --slot "$(SLOT)" --run-name "$(EXPERIMENTS)" --title "Experiments: $(notdir $(abspath $(DATASET)))"
+	@env -u EPOCHS -u SEEDS -u T_SLOT $(RUN) -m lib report --notebooks notebooks/experiments \
+	  --dataset "$(DATASET)" --slot "$(SLOT)" --run-name "$(EXPERIMENTS)" \
+	  --title "Experiments: $(DATASET_NAME)"
 
 test: $(READY) lint ## check the style, run every test and every notebook
 	@POPULARITY_OUTPUT=$$(mktemp -d) && export POPULARITY_OUTPUT && \
@@ -110,7 +111,6 @@ clean: ## delete everything the project made except downloads, stored results an
 
 # Small networks for the sample, those of the other reports for real data.
 QUICK ?= $(if $(SYNTHETIC),true,false)
-DATASET_NAME = $(notdir $(abspath $(DATASET)))
 MODEL_OPTIONS = --dataset "$(DATASET)" $(if $(MODEL),--model "$(MODEL)")
 
 .PHONY: recommenders menu evaluate

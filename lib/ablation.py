@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation import compare
-from lib.experiment import Settings, run
+from lib.experiment import Settings
 from lib.features import Features
 from lib.metrics import per_slot_scores
-from lib.study import Study, normalised
+from lib.study import Study, normalised, train_to_compare
 
 # Part → its features; every feature belongs to one part.
 FEATURE_GROUPS = {
@@ -97,18 +97,8 @@ def run_ablation(
     """
     tables, settings = {}, replace(settings, epochs=epochs)
     for part, (data, changed) in variants(study.features, settings).items():
-        trained = run(
-            data,
-            study.grid.counts,
-            changed,
-            study.split,
-            seed=seed,
-            folder=study.folder / "training",
-            name=f"{settings.cell} without {part}"
-            if part
-            else f"{settings.cell} whole",
-            refit=False,
-        )
+        name = f"{settings.cell} without {part}" if part else f"{settings.cell} whole"
+        trained = train_to_compare(study, changed, seed, name, data)
         tables[part] = per_slot_scores(
             study.grid.counts, normalised(trained.forecast), study.split.validation
         )

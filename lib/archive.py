@@ -65,6 +65,7 @@ def extract(archive: Path, folder: Path) -> Path:
     _check_is_zip(archive)
     try:
         with zipfile.ZipFile(archive) as source:
+            _check_complete(archive, source)
             members = [m for m in source.infolist() if not _is_litter(m.filename)]
             _check_members(archive, members)
             record["files"] = {m.filename: m.file_size for m in members}
@@ -138,6 +139,24 @@ def _check_is_zip(archive: Path) -> None:
     else:
         found = f"it begins with {head[:8]!r}"
     raise UserError(f"{archive}: no complete zip file: {found}; {AGAIN}")
+
+
+def _check_complete(archive: Path, source: zipfile.ZipFile) -> None:
+    """Refuse a directory that lists fewer members than the archive's end says.
+
+    A damaged length in the directory hides the members after it, and `zipfile` does not
+    count them. The end of 22 bytes comes before the archive's comment.
+    """
+    with archive.open("rb") as file:
+        file.seek(-22 - len(source.comment), os.SEEK_END)
+        signature, expected = struct.unpack("<4s6xH10x", file.read(22))
+    found = len(source.infolist())
+    # 0xFFFF refers to a longer end, of an archive with more files than are taken here.
+    if signature == b"PK\5\6" and expected not in (found, 0xFFFF):
+        raise UserError(
+            f"{archive}: damaged zip file: its directory lists {found} of {expected} "
+            f"members; {AGAIN}"
+        )
 
 
 def _is_litter(name: str) -> bool:

@@ -214,7 +214,8 @@ def ablation_chart(table: pd.DataFrame, title: str) -> Figure:
     axes.set_xscale("symlog", linthresh=0.01)
     low, high = axes.get_xlim()
     ticks = [-0.1, -0.01, -0.005, 0, 0.005, 0.01, 0.03, 0.1, 0.3, 1, 3]
-    axes.set_xticks(ticks := [x for x in ticks if low <= x <= high], map(str, ticks))
+    ticks = [tick for tick in ticks if low <= tick <= high]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlabel="nats per request saved, validation slots", title=title)
     return fig

@@ -18,18 +18,19 @@ from scipy.stats import kruskal
 
 from lib import paths
 from lib.errors import UserError
-from lib.experiment import Settings, run
-from lib.metrics import score
+from lib.experiment import Settings
+from lib.metrics import single
 from lib.plots import WIDTH, label
 from lib.results import read_results
 from lib.sequences import MANY_TO_MANY
-from lib.study import Study, normalised
+from lib.study import Study, normalised, train_to_compare
 
 VARIED = (
     *("cell", "prediction_type", "hidden_layers", "learning_rate"),
     *("t_slot", "batch_size", "optimizer", "loss"),
 )
 BASELINE = "ewma_count_weighted"
+MEASURED = ("cross_entropy", "rmse")
 NOTEBOOK = "01_train"
 
 
@@ -59,24 +60,18 @@ def train_all(nb, study: Study, chosen: Sequence[Settings], seed: int) -> pd.Dat
         One row per network: the columns VARIED, then cross_entropy (nats), rmse and
         seconds.
     """
-    counts, slots = study.grid.counts, study.split.validation
-    simple = study.scores(study.baselines[BASELINE].forecast, "validation")
-    measured = ("cross_entropy", "rmse")
-    nb.record(BASELINE, "validation", {name: simple[name] for name in measured})
+
+    def measured(forecast):
+        counts, slots = study.grid.counts, study.split.validation
+        return {name: single(name, counts, forecast, slots) for name in MEASURED}
+
+    simple = measured(study.baselines[BASELINE].forecast)
+    nb.record(BASELINE, "validation", simple)
     rows = []
     for number, settings in enumerate(chosen, start=1):
-        trained = run(
-            study.features,
-            counts,
-            settings,
-            study.split,
-            seed=seed,
-            folder=study.folder / "training",
-            name=f"{number}/{len(chosen)} {settings.cell} {settings.prediction_type}",
-            refit=False,
-        )
-        found = score(counts, normalised(trained.forecast), slots)
-        scores = {name: found[name] for name in measured}
+        name = f"{number}/{len(chosen)} {settings.cell} {settings.prediction_type}"
+        trained = train_to_compare(study, settings, seed, name)
+        scores = measured(normalised(trained.forecast))
         scores["seconds"] = trained.seconds
         named = {name: getattr(settings, name) for name in VARIED}
         nb.record(
@@ -106,8 +101,8 @@ def read_all(prefix: str) -> tuple[pd.DataFrame, float]:
     Raises:
         UserError: nothing was trained, or on different data, which cannot be compared.
     """
-    runs = sorted(path.parent.name for path in paths.REPORT.glob(f"{prefix}*/*.csv"))
-    kept = [read_results(run) for run in dict.fromkeys(runs)]
+    found = sorted(paths.REPORT.glob(f"{prefix}*/results.csv"))
+    kept = [read_results(path.parent.name) for path in found]
     if not kept:
         raise UserError(f"report/{prefix}*: no results here; run 01_train first")
     rows = pd.concat(kept).query("notebook == @NOTEBOOK")

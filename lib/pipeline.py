@@ -87,6 +87,17 @@ def needed(name: str, notebook: dict, names: list[str]) -> list[str]:
     ]
 
 
+def other_results(notebook: dict, run: str) -> list[Path]:
+    """results.csv of runs named after this one, where metadata say `reads_runs`.
+
+    Such a notebook puts many runs together, the points of a grid for instance; it is
+    out of date when one of them changes.
+    """
+    if not notebook.get("metadata", {}).get("reads_runs", False):
+        return []
+    return sorted(paths.REPORT.glob(f"{run}-*/results.csv"))
+
+
 def choose(wanted: tuple[str, ...], requires: dict[str, list[str]]) -> list[str]:
     """The wanted notebooks and all that they need, in order.
 
@@ -193,6 +204,8 @@ def run_all(
             given = {key: value for key, value in values.items() if key in mine}
             source = stamps.notebook_digest(notebooks[name])
             upstream = [inputs[other] for other in requires[name]]
+            others = other_results(notebooks[name], run.key)
+            upstream += [stamps.file_digest(path) for path in others]
             inputs[name] = stamps.digest(base, source, given, upstream)
             step = Step(run, sources[name], given, inputs[name])
             if not step.is_current():

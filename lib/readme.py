@@ -8,6 +8,7 @@ import re
 
 import pandas as pd
 
+from lib.metrics import HIGHER_IS_BETTER
 from lib.paths import ROOT
 from lib.plots import label
 from lib.recommenders import labels
@@ -39,28 +40,29 @@ COLUMNS = {
 }
 
 
+def stored(run: str) -> pd.DataFrame:
+    """Rows of a run's results.csv in the repository.
+
+    It is always the repository's, wherever POPULARITY_OUTPUT sends new ones.
+    """
+    path = ROOT / "report" / run / "results.csv"
+    return pd.read_csv(path, dtype={"seed": str}).fillna({"seed": ""})
+
+
 def run_table(run: str) -> str:
     """Markdown table of the test slots of one run; the best of a column is bold."""
-    # Those of the repository, wherever POPULARITY_OUTPUT sends new ones.
-    rows = pd.read_csv(ROOT / "report" / run / "results.csv").query(
+    rows = stored(run).query(
         "notebook == '06_compare_models' and split == 'test' and model in @MODELS"
     )
     table = rows.pivot(index="model", columns="metric", values="value")
-    table = table.loc[[m for m in MODELS if m in table.index], list(COLUMNS)]
-    best = table.agg(
-        {c: "min" if c in ("cross_entropy", "rmse") else "max" for c in table}
-    )
-    lines = ["| model | " + " | ".join(name for name, *_ in COLUMNS.values()) + " |"]
-    lines.append("| --- |" + " ---: |" * len(COLUMNS))
-    for model, row in table.iterrows():
-        cells = []
-        for column, (_, scale, digits) in COLUMNS.items():
-            text = f"{scale * row[column]:.{digits}f}"
-            cells.append(f"**{text}**" if row[column] == best[column] else text)
-        lines.append(f"| {label(model)} | {' | '.join(cells)} |")
+    table = table.loc[[m for m in MODELS if m in table.index]].rename(index=label)
+    shown = {
+        title: as_text(scale * table[column], digits, column in HIGHER_IS_BETTER)
+        for column, (title, scale, digits) in COLUMNS.items()
+    }
     floor = rows.query("metric == 'rmse_floor'")["value"].iloc[0]
-    lines.append(f"| *noise floor* | | *{1e3 * floor:.4f}* | | |")
-    return "\n".join(lines)
+    last = f"| *noise floor* | | *{1e3 * floor:.4f}* | | |"
+    return markdown(pd.DataFrame(shown).rename_axis("model")) + "\n" + last
 
 
 def rolling_line(run: str) -> str:
@@ -68,7 +70,7 @@ def rolling_line(run: str) -> str:
 
     Empty for a run without them (ORIGINS=0).
     """
-    rows = pd.read_csv(ROOT / "report" / run / "results.csv")
+    rows = stored(run)
     pattern = r"ensemble\[rolling, minus (\w+)\]"
     rows = rows.assign(opponent=rows["model"].str.extract(pattern)[0])
     rows = rows.dropna(subset="opponent")
@@ -102,18 +104,11 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def as_text(table: pd.DataFrame, digits: int, lower: bool) -> pd.DataFrame:
-    """Numbers as text with the best of each column bold and gaps empty."""
-    best = table.min() if lower else table.max()
-    shown = table.apply(
-        lambda column: [
-            ("**{}**" if value == best[column.name] else "{}").format(
-                "" if pd.isna(value) else f"{value:.{digits}f}"
-            )
-            for value in column
-        ]
-    )
-    return shown.rename(index=_name).rename_axis("model")
+def as_text(column: pd.Series, digits: int, higher: bool) -> pd.Series:
+    """Numbers as text, the best one (the highest or the lowest) bold, gaps empty."""
+    best = column.max() if higher else column.min()
+    text = column.map(f"{{:.{digits}f}}".format).mask(column.isna(), "")
+    return text.mask(column == best, "**" + text + "**")
 
 
 def _name(model: str) -> str:
@@ -132,28 +127,27 @@ def rating_rmse(rows: pd.DataFrame) -> pd.DataFrame:
     table = found.pivot_table(index="model", columns="protocol", values="value")
     table = table[[name for name in PROTOCOLS if name in table]]
     table = table.dropna(subset=RANDOM).sort_values(RANDOM)
-    return table.rename(columns=PROTOCOLS)
+    return table.rename(index=_name, columns=PROTOCOLS).rename_axis("model")
 
 
 def recommenders_block() -> str:
     """The tables of the recommenders' stored runs between their two comments."""
     parts = [SECOND_START]
     for run, title in RECOMMENDERS.items():
-        rows = pd.read_csv(
-            ROOT / "report" / run / "results.csv", dtype={"seed": str}
-        ).fillna({"seed": ""})
+        rows = stored(run)
         ranking = ranking_table(rows)
         columns = ["hr_at_10", "ndcg_at_10", "full_hr_at_10", "full_ndcg_at_10"]
-        ranking = ranking[columns].rename(columns=labels.label)
+        ranking = ranking[columns].rename(_name).rename_axis("model")
+        ranking = ranking.rename(columns=labels.label)
         headlines = headline_table(rows).set_index("headline", append=True)
         headlines = headlines[["same protocol here", "sound protocol here"]]
         headlines.index = [f"{name}: {value}" for name, value in headlines.index]
         shown = headlines.map("{:.3f}".format).rename_axis("headline")
         parts += [
             f"**{title}**: RMSE of ratings in stars, held-out rows",
-            markdown(as_text(rating_rmse(rows), 4, lower=True)),
+            markdown(rating_rmse(rows).apply(as_text, digits=4, higher=False)),
             f"**{title}**: each user's last movie, against 99 unseen ones and all",
-            markdown(as_text(ranking, 3, lower=False)),
+            markdown(ranking.apply(as_text, digits=3, higher=True)),
             f"**{title}**: the headlines of the other reports, repeated on these data",
             markdown(shown),
         ]

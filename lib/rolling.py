@@ -1,7 +1,8 @@
 """All forecasters from several cut-offs: the rolling-origin part of notebook 06.
 
-Everything is fitted and tuned anew at each cut-off with what lies before it, and judged
-on the slots up to the next one (`lib.splits.rolling_origins`).
+Everything is fitted anew at each cut-off with what lies before it, and judged on the
+slots up to the next one (`lib.splits.rolling_origins`). The simple forecasts and
+LightGBM are tuned anew, too; the networks keep their settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,13 +43,13 @@ def rolling_networks(
     origins = rolling_origins(len(study.grid.slots), n_origins)
 
     @cache
-    def known_at(cutoff: int, split: Split):
-        grid = study.grid.until(cutoff)
+    def known(split: Split):
+        grid = study.grid.until(split.test.stop)
         return grid, build_features(grid, split)
 
     @cache
-    def forecast_of(one: Settings, cutoff: int, split: Split) -> np.ndarray:
-        grid, data = known_at(cutoff, split)
+    def forecast_of(one: Settings, split: Split) -> np.ndarray:
+        grid, data = known(split)
         trained = {
             seed: run(
                 data,
@@ -65,11 +66,12 @@ def rolling_networks(
         return mean_forecast(trained)
 
     def network(one: Settings):
-        return lambda seen, split: forecast_of(one, len(seen), split)
+        return lambda _, split: forecast_of(one, split)
 
-    def ensemble(seen: np.ndarray, split: Split) -> np.ndarray:
-        parts = [forecast_of(one, len(seen), split) for one in settings]
-        return normalised(np.mean(parts, axis=0))
+    def ensemble(_, split: Split) -> np.ndarray:
+        return normalised(
+            np.mean([forecast_of(one, split) for one in settings], axis=0)
+        )
 
     forecasters = {one.cell: network(one) for one in settings} | {"ensemble": ensemble}
     return {
@@ -91,12 +93,12 @@ def rolling_opponents(study: Study, n_origins: int) -> dict[str, pd.DataFrame]:
     origins = rolling_origins(len(study.grid.slots), n_origins)
 
     @cache
-    def boosted(cutoff: int, split: Split):
-        grid = study.grid.until(cutoff)
+    def boosted(split: Split):
+        grid = study.grid.until(split.test.stop)
         return lightgbm_forecasts(grid.counts, split, **calendar(grid))
 
     def trees(metric: str):
-        return lambda seen, split: boosted(len(seen), split)[metric].forecast
+        return lambda _, split: boosted(split)[metric].forecast
 
     tables = rolling_naive(counts, origins)
     tables["lightgbm"] = judged_on_both(

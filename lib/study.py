@@ -94,6 +94,30 @@ def train_seeds(
     }
 
 
+def train_to_compare(
+    study: Study, settings: Settings, seed: int, name: str, data: Features | None = None
+) -> Trained:
+    """Train once, on the training slots only, to be compared by validation slots.
+
+    Args:
+        study: the run.
+        settings: of the network.
+        seed: its seed.
+        name: shown in progress lines.
+        data: other features than the study's.
+    """
+    return run(
+        data or study.features,
+        study.grid.counts,
+        settings,
+        study.split,
+        seed=seed,
+        folder=study.folder / "training",
+        name=name,
+        refit=False,
+    )
+
+
 def mean_forecast(trained: dict[int, Trained]) -> np.ndarray:
     """The seed-averaged forecast, float64 (slots, movies): the mean of the shares."""
     mean = np.mean([one.forecast for one in trained.values()], axis=0, dtype=float)

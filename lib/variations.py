@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from lib.errors import UserError
-from lib.experiment import Settings, run
+from lib.experiment import Settings
 from lib.metrics import single
-from lib.study import Study, normalised
+from lib.study import Study, normalised, train_to_compare
 
 SMALL = {
     "hidden_layers": [2],
@@ -65,16 +65,8 @@ def run_variations(
     ]
     rows = []
     for name, value, changed in tried if SWEEPS[size] else []:
-        trained = run(
-            study.features,
-            study.grid.counts,
-            changed,
-            study.split,
-            seed=seed,
-            folder=study.folder / "training",
-            name=f"{settings.cell} {name} {value}".rstrip(),
-            refit=False,
-        )
+        title = f"{settings.cell} {name} {value}".rstrip()
+        trained = train_to_compare(study, changed, seed, title)
         counts, slots = study.grid.counts, study.split.validation
         entropy = single("cross_entropy", counts, normalised(trained.forecast), slots)
         rows.append((name, value, entropy, trained.seconds))

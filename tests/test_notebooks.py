@@ -34,6 +34,13 @@ def test_the_series_is_complete():
     ]
 
 
+def test_a_network_needs_no_other_network():
+    """So that a sweep of one notebook runs only that one and the preprocessing."""
+    for path in POPULARITY[1:5]:
+        metadata = nbformat.read(path, as_version=4).metadata
+        assert metadata["requires"] == ["01_preprocess"], path.name
+
+
 def test_it_opens_with_a_title_and_ends_with_next_and_references(notebook):
     headings = re.findall(r"^#+ .*", "\n".join(prose(notebook)), re.MULTILINE)
     assert [h for h in headings if h.startswith("# ")] == headings[:1]

@@ -248,6 +248,28 @@ def test_dependencies_come_from_metadata(tmp_path):
         pipeline.choose(("04_d",), requires)
 
 
+def test_a_notebook_that_reads_other_runs_follows_their_results(place):
+    path = place / "nb" / "02_train.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["reads_runs"] = True
+    nbformat.write(notebook, path)
+    run = pipeline.Run("sample", "week", name="all", folder=place / "nb")
+
+    def executed() -> list[str]:
+        lines: list[str] = []
+        pipeline.run_all(run, echo=lines.append)
+        return [line.split()[1] for line in lines if line.startswith("[")]
+
+    assert executed() == ["01_prepare:", "02_train:"]
+    assert executed() == []
+    other = place / "report" / "all-UNITS=8" / "results.csv"
+    other.parent.mkdir()
+    for content in ("one", "two"):
+        other.write_text(content)
+        assert executed() == ["02_train:"]
+    assert executed() == []
+
+
 def test_declared_parameters_have_types_and_meanings():
     cell = new_code_cell(TRAIN, metadata={"tags": ["parameters"]})
     found = declared(new_notebook(cells=[new_code_cell("x = 1"), cell]))
