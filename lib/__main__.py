@@ -69,8 +69,9 @@ def data(dataset, slot, max_slots, cluster, **columns):
 @option("run-name", "folder of the run, default <dataset>-<slot>")
 @option("notebooks", "folder of the notebooks")
 @option("title", "title of the report")
+@option("jobs", "notebooks at a time, default one per core")
 @click.option("--parameter", "-p", nargs=2, multiple=True, metavar="NAME VALUE")
-def report(dataset, slot, run_name, notebooks, title, parameter, **settings):
+def report(dataset, slot, run_name, notebooks, title, jobs, parameter, **settings):
     """Run all notebooks that are not up to date and build the report."""
     run = pipeline.Run(
         dataset or "sample",
@@ -81,7 +82,8 @@ def report(dataset, slot, run_name, notebooks, title, parameter, **settings):
         folder=Path(notebooks).resolve() if notebooks else None,
         title=title or None,
     )
-    if not pipeline.run_all(run, echo=say):
+    number = whole_number("JOBS", jobs)
+    if not pipeline.run_all(run, echo=say, jobs=number):
         click.echo(f"{shown(run.home / 'report.pdf')} is up to date")
 
 

@@ -27,6 +27,11 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+# Notebooks that run side by side share a GPU; the first must not take all its memory.
+SHARED_GPU = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
 POLL_SECONDS = 0.2
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -56,7 +61,8 @@ def kernel_manager(
             )
 
         async def _async_pre_start_kernel(self, **options):
-            options["env"] = {**os.environ, **options.get("env", {}), **variables}
+            given = {**SHARED_GPU, **os.environ, **options.get("env", {})}
+            options["env"] = given | variables
             options |= {"cwd": str(folder), "stdout": log, "stderr": log}
             return await super()._async_pre_start_kernel(**options)
 

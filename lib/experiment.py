@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib import features, losses, models, sequences, train
+from lib.atomic import locked
 from lib.features import Features
 from lib.models import build_model
 from lib.sequences import JOINT, inputs, targets
@@ -132,8 +133,17 @@ def run(
     name = name or f"{settings.cell} type {settings.prediction_type} seed {seed}"
     key = _key(data, counts, settings, split, seed, refit, watch)
     place = folder / f"{settings.cell}-{key}"
-    if (place / "forecast.npy").exists():
+    with locked(place):  # two notebooks may want the same network
+        if not (place / "forecast.npy").exists():
+            more = {"seed": seed, "name": name, "refit": refit, "watch": watch}
+            _train(place, data, counts, settings, split, **more)
         return _load(place)
+
+
+def _train(
+    place: Path, data, counts, settings, split, *, seed, name, refit, watch
+) -> None:
+    """Train and forecast as `run` says, and leave both in a folder."""
     views = arrays(data, settings)
     target = targets(counts, settings.t_slot, settings.prediction_type)
     rows = {
@@ -184,7 +194,6 @@ def run(
         history, seconds = (history if watch else last), seconds + more
     forecast[rows["test"] + settings.t_slot] = predict(model, views, rows["test"])
     _save(place, model, forecast, history, seconds)
-    return _load(place)
 
 
 def _batches(views, target, index, settings, seed, weights) -> SlotBatches:

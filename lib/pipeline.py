@@ -1,8 +1,8 @@
-"""The whole job for one data set: notebooks in order, then the report.
+"""The whole job for one data set: its notebooks, then the report.
 
-Each notebook runs in a process of its own and leaves a stamp (`lib.stamps`), so that
-a stopped run goes on with the first unfinished notebook and a finished one is not
-repeated.
+Each notebook runs in a process of its own as soon as those that it needs have ended,
+some side by side, and leaves a stamp (`lib.stamps`), so that a stopped run goes on with
+the unfinished notebooks and a finished one is not repeated.
 """
 
 import contextlib
@@ -13,10 +13,13 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
+
+import psutil
 
 from lib import parameters as params
 from lib import paths, stamps
@@ -171,6 +174,7 @@ def run_all(
     *,
     echo: Callable[[str], None] = print,
     epochs: bool = True,
+    jobs: int | None = None,
     threads: int | None = None,
 ) -> bool:
     """Run what is not up to date, then build the report of a full run.
@@ -179,6 +183,7 @@ def run_all(
         run: what to run.
         echo: called with each progress line.
         epochs: pass on the notebooks' own progress lines, too.
+        jobs: notebooks at a time, None for one per core.
         threads: limit for each notebook's numerical libraries, None for all cores.
 
     Returns:
@@ -187,36 +192,90 @@ def run_all(
     Raises:
         UserError: a notebook failed, or a setting is wrong.
     """
+    steps = plan(run)
+    names = list(steps)
+
+    def work(name: str) -> bool:
+        if steps[name].is_current():
+            return False
+        began = time.perf_counter()
+        steps[name].execute(echo if epochs else _silent, threads)
+        seconds = time.perf_counter() - began
+        echo(f"[{names.index(name) + 1}/{len(names)}] {name}: {seconds:.1f} s")
+        return True
+
+    with lock(run.state / "lock"):
+        requires = {name: step.requires for name, step in steps.items()}
+        busy = any(in_order(requires, work, jobs).values())
+        if names == list(find_notebooks(run.folder)):
+            busy |= make_report(run, names, echo)
+    return busy
+
+
+def plan(run: Run) -> dict[str, "Step"]:
+    """The notebooks that a run needs by name, in the order of their numbers.
+
+    Raises:
+        UserError: a setting is wrong.
+    """
     values = check_run(run)
     sources = find_notebooks(run.folder)
     notebooks = {name: params.read_notebook(path) for name, path in sources.items()}
     names = list(notebooks)
     requires = {name: needed(name, notebooks[name], names) for name in names}
-    chosen = choose(run.only, requires)
     base = [
         stamps.library_digest(next(iter(sources.values())).parent.name),
         stamps.dataset_digest(run.dataset),
     ]
-    inputs, busy = {}, False
-    with lock(run.state / "lock"):
-        for number, name in enumerate(chosen, start=1):
-            mine = params.declared(notebooks[name])
-            given = {key: value for key, value in values.items() if key in mine}
-            source = stamps.notebook_digest(notebooks[name])
-            upstream = [inputs[other] for other in requires[name]]
-            others = other_results(notebooks[name], run.key)
-            upstream += [stamps.file_digest(path) for path in others]
-            inputs[name] = stamps.digest(base, source, given, upstream)
-            step = Step(run, sources[name], given, inputs[name])
-            if not step.is_current():
-                began = time.perf_counter()
-                step.execute(echo if epochs else _silent, threads)
-                seconds = time.perf_counter() - began
-                echo(f"[{number}/{len(chosen)}] {name}: {seconds:.1f} s")
-                busy = True
-        if chosen == names:
-            busy |= make_report(run, chosen, echo)
-    return busy
+    steps = {}
+    for name in choose(run.only, requires):
+        mine = params.declared(notebooks[name])
+        given = {key: value for key, value in values.items() if key in mine}
+        source = stamps.notebook_digest(notebooks[name])
+        upstream = [steps[other].inputs for other in requires[name]]
+        others = other_results(notebooks[name], run.key)
+        upstream += [stamps.file_digest(path) for path in others]
+        inputs = stamps.digest(base, source, given, upstream)
+        steps[name] = Step(run, sources[name], given, inputs, requires[name])
+    return steps
+
+
+def in_order(
+    requires: dict[str, list[str]],
+    work: Callable[[str], bool],
+    jobs: int | None = None,
+) -> dict[str, bool]:
+    """Do some things side by side, each after those that it requires.
+
+    Args:
+        requires: name → names that come before it.
+        work: called with each name, in a thread.
+        jobs: how many at a time, None for one per core.
+
+    Returns:
+        name → what `work` returned.
+
+    Raises:
+        BaseException: the first that `work` raised, when those that were already begun
+            have ended; an interrupt ends them at once.
+    """
+    order, running, done = TopologicalSorter(requires), {}, {}
+    order.prepare()
+    pool = ThreadPoolExecutor(jobs or os.cpu_count())
+    try:
+        while order.is_active():
+            running |= {pool.submit(work, name): name for name in order.get_ready()}
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name = running.pop(future)
+                done[name] = future.result()
+                order.done(name)
+    except KeyboardInterrupt:
+        for kernel in psutil.Process().children():
+            kernel.kill()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return done
 
 
 def _silent(line: str) -> None:
@@ -236,12 +295,21 @@ def load(module: str) -> ModuleType:
 
 @dataclass(frozen=True)
 class Step:
-    """One notebook of a run."""
+    """One notebook of a run.
+
+    Attributes:
+        run: the run.
+        source: the notebook.
+        given: parameters that it declares.
+        inputs: hash of everything that it reads.
+        requires: names of the notebooks that must have ended before.
+    """
 
     run: Run
     source: Path
     given: dict
     inputs: str
+    requires: list[str]
 
     @property
     def executed(self) -> Path:
@@ -263,12 +331,15 @@ class Step:
         stamp = stamps.read_stamp(self.stamp)
         return stamps.is_current(stamp, self.inputs, self.executed, self.results)
 
+    def _output_files(self) -> dict[str, list]:
+        return stamps.output_files(self.run.key, self.source.stem.split("_")[0])
+
     def execute(self, echo: Callable[[str], None], threads: int | None) -> None:
         """Run the notebook and leave its stamp."""
         execute = load("lib.execution").execute
         self.stamp.unlink(missing_ok=True)
-        before = stamps.output_files(self.run.key)
-        progress = self.run.state / "progress.log"
+        before = self._output_files()
+        progress = self.run.state / f"{self.source.stem}.progress"
         execute(
             self.source,
             self.executed,
@@ -277,7 +348,7 @@ class Step:
             echo=echo,
             threads=threads,
         )
-        after = stamps.output_files(self.run.key)
+        after = self._output_files()
         written = [name for name in after if after[name] != before.get(name)]
         stamp = stamps.make_stamp(self.inputs, self.executed, self.results, written)
         stamps.write_stamp(self.stamp, stamp)

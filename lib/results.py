@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import paths
-from lib.atomic import write_text
+from lib.atomic import locked, write_text
 from lib.schema import RESULT_COLUMNS
 
 
@@ -80,9 +80,11 @@ class Results:
     def save(self) -> pd.DataFrame:
         """Write the rows and return them."""
         mine = pd.DataFrame(self.rows, columns=self.columns)
-        others = read_results(self.run, self.columns)
-        others = others[others["notebook"] != self.notebook]
-        parts = [part for part in (others, mine) if len(part)]
-        rows = pd.concat(parts).sort_values("notebook", kind="stable")
-        write_text(results_path(self.run), rows.to_csv(index=False, na_rep="nan"))
+        path = results_path(self.run)
+        with locked(path.parent):  # another notebook may be about to write its own
+            others = read_results(self.run, self.columns)
+            others = others[others["notebook"] != self.notebook]
+            parts = [part for part in (others, mine) if len(part)]
+            rows = pd.concat(parts).sort_values("notebook", kind="stable")
+            write_text(path, rows.to_csv(index=False, na_rep="nan"))
         return mine

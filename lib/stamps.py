@@ -9,11 +9,13 @@ import csv
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 from lib import paths
 from lib.parameters import cell_tags
 
+NUMBERED = re.compile(r"(\d\d)_")
 LIBRARY = Path(__file__).parent
 # These run notebooks or print them; no number depends on them.
 NOT_IN_RESULTS = {"pipeline", "sweep", "stamps", "execution", "parameters", "__main__"}
@@ -87,13 +89,25 @@ def describe(path: Path) -> list:
     return [str(path), status.st_size, status.st_mtime_ns]
 
 
-def output_files(run: str) -> dict[str, list]:
-    """Figures and processed data of a run, by path, with size and time."""
+def output_files(run: str, number: str) -> dict[str, list]:
+    """Figures and processed data of a run, by path, with size and time.
+
+    Notebooks that run side by side begin the names of what they write with their own
+    number, as in 03_loss.png.
+
+    Args:
+        run: name of the run.
+        number: of a notebook; files that bear another's are left out.
+    """
     found = {}
     for folder in (paths.PROCESSED / run, paths.FIGURES / run):
         for path in sorted(folder.rglob("*")):
+            parts = path.relative_to(folder).parts
+            owner = NUMBERED.match(path.name)
             # training/ holds checkpoints that later notebooks may extend
-            if path.is_file() and "training" not in path.relative_to(folder).parts:
+            if "training" in parts or path.name.startswith("."):
+                continue
+            if path.is_file() and (owner is None or owner[1] == number):
                 found[os.path.relpath(path, paths.OUTPUT)] = describe(path)[1:]
     return found
 

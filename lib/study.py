@@ -151,7 +151,8 @@ def record_network(nb, study: Study, settings: Settings, trained: dict) -> pd.Da
             scores = study.scores(forecast, part)
             nb.record(settings.cell, part, scores, prediction_type=kind, seed=seed)
         rows[seed] = scores
-        save_forecast(study.folder, settings.cell, kind, seed, forecast)
+        name = f"{nb.number}_{settings.cell}-{kind}-{seed}"
+        save_forecast(study.folder, name, forecast)
     return pd.DataFrame(rows).T.rename_axis("seed")
 
 
@@ -170,20 +171,21 @@ def record_baselines(nb, study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("model")
 
 
-def save_forecast(folder: Path, model: str, kind: int, seed: str, forecast) -> None:
+def save_forecast(folder: Path, name: str, forecast: np.ndarray) -> None:
     """Keep a forecast for notebook 06, float32, written whole or not at all."""
     place = folder / "forecasts"
     place.mkdir(exist_ok=True)
-    temporary = place / f".{model}-{kind}-{seed}.npy"
+    temporary = place / f".{name}.npy"
     np.save(temporary, forecast.astype(np.float32))
-    os.replace(temporary, place / f"{model}-{kind}-{seed}.npy")
+    os.replace(temporary, place / f"{name}.npy")
 
 
 def load_forecasts(folder: Path) -> dict[tuple[str, int, str], np.ndarray]:
     """Every forecast that notebooks 03 to 05 kept: (model, type, seed) → shares."""
     found = {}
-    for path in sorted((folder / "forecasts").glob("[!.]*.npy")):
-        model, kind, seed = path.stem.rsplit("-", 2)
+    for path in sorted((folder / "forecasts").glob("[0-9][0-9]_*.npy")):
+        _, name = path.stem.split("_", 1)
+        model, kind, seed = name.rsplit("-", 2)
         found[model, int(kind), seed] = normalised(np.load(path))
     return found
 
@@ -316,7 +318,10 @@ def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
     name = baselines["cross_entropy"].idxmin()
     pair = [
         per_slot_scores(study.grid.counts, q, slots)["cross_entropy"]
-        for q in (load_mean(study.folder, model), study.baselines[name].forecast)
+        for q in (
+            load_forecasts(study.folder)[model, 3, "mean"],
+            study.baselines[name].forecast,
+        )
     ]
     gap = paired_bootstrap(*pair)
     sure = "holds" if gap.below_zero or gap.above_zero else "may be luck"
@@ -332,8 +337,3 @@ def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
             "averaging the forecasts takes part of that error away."
         )
     return "\n".join(lines)
-
-
-def load_mean(folder: Path, model: str, kind: int = 3) -> np.ndarray:
-    """The seed-averaged forecast that a notebook kept."""
-    return normalised(np.load(folder / "forecasts" / f"{model}-{kind}-mean.npy"))

@@ -184,7 +184,9 @@ def run_one(run: Run, threads: int) -> tuple[bool, str]:
     """Run one entry; whether it ended well, and a line about it."""
     began = time.perf_counter()
     try:
-        busy = run_all(run, echo=lambda line: None, epochs=False, threads=threads)
+        busy = run_all(
+            run, echo=lambda line: None, epochs=False, jobs=1, threads=threads
+        )
     except UserError as error:
         return False, str(error)
     except Exception as error:

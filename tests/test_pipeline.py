@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from lib import paths, pipeline, sweep
+from lib import paths, pipeline, stamps, sweep
 from lib.errors import UserError
 from lib.parameters import Parameter, coerce, declared
 
@@ -113,7 +114,7 @@ def times(place: Path, name: str = "sample-week") -> dict[str, int]:
 
 def wait_for_epoch(place: Path, process: subprocess.Popen) -> None:
     """Wait until a training has reported its first epoch."""
-    log = place / "report" / "sample-week" / ".state" / "progress.log"
+    log = place / "report" / "sample-week" / ".state" / "02_train.progress"
     for _ in range(600):
         if log.exists() and "epoch 1/" in log.read_text():
             return
@@ -414,3 +415,46 @@ def test_stamp_is_written_whole(tmp_path):
     assert read_stamp(path) == {"inputs": "x"}
     path.write_text(json.dumps({"inputs": "x"})[:5])
     assert read_stamp(path) == {}
+
+
+def test_notebooks_run_side_by_side_after_those_that_they_require():
+    began = {name: threading.Event() for name in "bc"}
+    ended = []
+
+    def work(name: str) -> bool:
+        if name in began:  # each waits for the other: in turn, both would time out
+            began[name].set()
+            assert all(event.wait(30) for event in began.values())
+        ended.append(name)
+        return name != "a"
+
+    requires = {"a": [], "b": ["a"], "c": ["a"], "d": ["a", "b", "c"]}
+    assert pipeline.in_order(requires, work, 2) == {n: n != "a" for n in "abcd"}
+    assert (ended[0], ended[-1]) == ("a", "d")
+
+
+def test_a_failure_lets_what_is_running_end_and_begins_nothing_more():
+    running, ended = threading.Event(), []
+
+    def work(name: str) -> bool:
+        if name == "bad":
+            running.wait(30)
+            raise UserError("no such column")
+        running.set()
+        time.sleep(0.2)
+        ended.append(name)
+        return True
+
+    with pytest.raises(UserError, match="no such column"):
+        pipeline.in_order({"bad": [], "good": [], "after": ["good"]}, work, 2)
+    assert ended == ["good"]
+
+
+def test_a_numbered_file_belongs_to_the_notebook_of_that_number(place):
+    folder = place / "data" / "processed" / "sample-week"
+    (folder / "training").mkdir(parents=True)
+    for name in ("panel.parquet", "03_a.npy", "04_b.npy", ".03_a.npy", "training/c"):
+        (folder / name).touch()
+    for number, own in {"03": "03_a.npy", "04": "04_b.npy"}.items():
+        found = {Path(name).name for name in stamps.output_files("sample-week", number)}
+        assert found == {"panel.parquet", own}

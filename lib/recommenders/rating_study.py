@@ -209,7 +209,7 @@ def record(nb, measured: Measured, name: str = "", seed: int | str = "") -> None
         metrics = measured.metrics(protocol)
         if protocol in HELD_OUT:
             metrics = with_interval(forecast)
-            keep_forecast(nb.processed, name, protocol, forecast)
+            keep_forecast(nb.processed, f"{nb.number}_{name}", protocol, forecast)
         if protocol in measured.seconds:
             metrics["fit_seconds"] = measured.seconds[protocol]
             metrics["model_mb"] = measured.megabytes
@@ -219,7 +219,7 @@ def record(nb, measured: Measured, name: str = "", seed: int | str = "") -> None
 def keep_forecast(
     processed: Path, name: str, protocol: str, forecast: pd.DataFrame
 ) -> None:
-    """Writes data/processed/<run>/forecasts/<protocol>/<model>.parquet."""
+    """Writes data/processed/<run>/forecasts/<protocol>/<name>.parquet."""
     folder = processed / FORECASTS / protocol
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{name}.part"
@@ -229,8 +229,8 @@ def keep_forecast(
 
 def read_forecasts(processed: Path, protocol: str) -> dict[str, pd.DataFrame]:
     """Model → forecast that a lower notebook kept under a protocol; may be empty."""
-    files = sorted((processed / FORECASTS / protocol).glob("*.parquet"))
-    return {file.stem: pd.read_parquet(file) for file in files}
+    files = sorted((processed / FORECASTS / protocol).glob("[0-9][0-9]_*.parquet"))
+    return {file.stem.split("_", 1)[1]: pd.read_parquet(file) for file in files}
 
 
 def same_rows(forecasts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -107,7 +107,7 @@ def test_forecasts_come_back_and_strangers_are_left_out(tmp_path):
         "b": forecast([0, 1, 2]),
         "old": forecast([0, 1]),
     }.items():
-        study.keep_forecast(tmp_path, name, "u1", table)
+        study.keep_forecast(tmp_path, f"04_{name}", "u1", table)
     found = compare.stored_forecasts(tmp_path)
     assert list(found) == ["u1"]
     assert list(found["u1"]) == ["a", "b"]
