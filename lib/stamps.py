@@ -68,9 +68,12 @@ def library_digest(series: str = "", folder: Path = LIBRARY) -> str:
     return digest(names, [file_digest(path) for path in files])
 
 
-def reporting_digest() -> str:
-    """Hash of the code and the templates that make the report."""
-    files = sorted((LIBRARY / "reporting").rglob("*"))
+def reporting_digest(folder: Path = LIBRARY / "reporting") -> str:
+    """Hash of the code and the templates that make the report.
+
+    What Python compiles into __pycache__, when it first imports them, does not count.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     return digest([file_digest(path) for path in files if path.suffix != ".pyc"])
 
 

@@ -450,6 +450,16 @@ def test_a_failure_lets_what_is_running_end_and_begins_nothing_more():
     assert ended == ["good"]
 
 
+def test_compiled_files_do_not_change_the_report(tmp_path):
+    (tmp_path / "build.py").touch()
+    before = stamps.reporting_digest(tmp_path)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "build.cpython-311.pyc").touch()
+    assert stamps.reporting_digest(tmp_path) == before
+    (tmp_path / "page.typ").touch()
+    assert stamps.reporting_digest(tmp_path) != before
+
+
 def test_a_numbered_file_belongs_to_the_notebook_of_that_number(place):
     folder = place / "data" / "processed" / "sample-week"
     (folder / "training").mkdir(parents=True)
