@@ -2,19 +2,17 @@
 
 import os
 import sys
-import traceback
 from pathlib import Path
 
 import click
 
-from lib import paths, pipeline
+from lib import command_line, pipeline
 from lib.errors import UserError
 from lib.stamps import shown
 
 COLUMNS = ("user", "item", "time", "rating")
 # Parameters of notebooks that `make` hands over in the environment
 FROM_MAKE = ("EPOCHS", "SEEDS", "T_SLOT")
-FAILED, INTERRUPTED = 1, 130
 
 
 def option(name: str, text: str, default: str = "", **more):
@@ -105,7 +103,7 @@ def sweep(runs, cluster, jobs, notebooks, dataset, slot, max_slots):
     entries = read_runs(runs, folder, given)
     number = whole_number("JOBS", jobs)
     if run_sweep(entries, jobs=number, cluster=cluster or None, echo=say):
-        sys.exit(FAILED)
+        sys.exit(command_line.FAILED)
 
 
 def from_make() -> dict[str, str]:
@@ -129,26 +127,7 @@ def say(line: str) -> None:
 
 def start() -> int:
     """Run the command line and turn every outcome into an exit status."""
-    try:
-        main(standalone_mode=False)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
-    except Exception as error:
-        log = paths.REPORT / "error.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc())
-        name = type(error).__name__
-        print(f"unexpected error: {name}: {error}", file=sys.stderr)
-        print(f"the full log is in {shown(log)}", file=sys.stderr)
-        return FAILED
-    return 0
+    return command_line.run(main, "stopped; the same command goes on from here")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,13 @@ import sys
 
 import click
 
+from lib import command_line
 from lib.errors import UserError
 from lib.recommenders import console
 from lib.recommenders.catalogue import Profile
 from lib.recommenders.data import load
 from lib.recommenders.registry import PLACES
 from lib.recommenders.store import trained_model
-
-FAILED, INTERRUPTED = 1, 130
 
 
 def model_options(command):
@@ -110,18 +109,7 @@ def show(table, form: str) -> None:
 
 def start() -> int:
     """Runs the command line and turns every outcome into an exit status."""
-    try:
-        main(standalone_mode=False)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return FAILED
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("\nstopped", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    return command_line.run(main, "\nstopped")
 
 
 if __name__ == "__main__":

@@ -71,16 +71,11 @@ class RecommenderNet(NetworkModel):
         return keras.Model(inputs, self._stars(_head(x, dropout=0.2)), name=self.name)
 
 
-class RecommenderNetPlus(RecommenderNet):
-    """The same with what it lacked: ids, and who rated what.
+class WithIds(NetworkModel):
+    """What both improved networks have besides: ids, and who rated what.
 
-    A user's vector is a regularised embedding plus the sum of vectors of the movies
-    rated; a movie's an embedding plus the sum of vectors of the users who rated it, the
-    pair itself left out of both. The two vectors and their product join the inputs;
-    their inner product and a bias of user and movie go straight to the output.
+    It stands before the improved network among the bases of a class.
     """
-
-    name = "recommendernet_plus"
 
     def __init__(
         self,
@@ -94,30 +89,34 @@ class RecommenderNetPlus(RecommenderNet):
         reg: float = 1e-5,
         dropout: float = 0.4,
     ):
-        """Sets the model up.
+        """Sets the model up; see `RecommenderNet` for the other arguments.
 
         Args:
-            embedding_size: see RecommenderNet.
-            epochs: see RecommenderNet.
-            learning_rate: see RecommenderNet.
-            batch_size: see RecommenderNet.
-            patience: see RecommenderNet.
-            validation_share: see RecommenderNet.
-            seed: see RecommenderNet.
             reg: L2 penalty on the embeddings of ids.
             dropout: of the hidden layers.
         """
         super().__init__(
-            embedding_size,
-            epochs,
-            learning_rate,
-            batch_size,
-            patience,
-            validation_share,
-            seed,
+            embedding_size=embedding_size,
+            epochs=epochs,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            patience=patience,
+            validation_share=validation_share,
+            seed=seed,
         )
-        more = dict(reg=reg, dropout=dropout)
-        self.settings.update(more)
+        self.settings |= {"reg": reg, "dropout": dropout}
+
+
+class RecommenderNetPlus(WithIds, RecommenderNet):
+    """The same with what it lacked: ids, and who rated what.
+
+    A user's vector is a regularised embedding plus the sum of vectors of the movies
+    rated; a movie's an embedding plus the sum of vectors of the users who rated it, the
+    pair itself left out of both. The two vectors and their product join the inputs;
+    their inner product and a bias of user and movie go straight to the output.
+    """
+
+    name = "recommendernet_plus"
 
     def _build(self) -> keras.Model:
         s = self.settings

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from lib.recommenders.network_model import NetworkModel, code_input, embedding
-from lib.recommenders.recommendernet import id_parts
+from lib.recommenders.recommendernet import WithIds, id_parts
 
 
 class WideDeep(NetworkModel):
@@ -61,7 +61,7 @@ class WideDeep(NetworkModel):
         return keras.Model(list(inputs.values()), stars, name=self.name)
 
 
-class WideDeepPlus(WideDeep):
+class WideDeepPlus(WithIds, WideDeep):
     """The same with all genres of a movie, more crosses, ids and histories.
 
     Wide: gender × genres, occupation × genres, one-hot user, one-hot movie (a bias
@@ -69,42 +69,6 @@ class WideDeepPlus(WideDeep):
     """
 
     name = "wide_deep_plus"
-
-    def __init__(
-        self,
-        embedding_size: int = 16,
-        epochs: int = 30,
-        learning_rate: float = 2e-3,
-        batch_size: int = 1024,
-        patience: int = 2,
-        validation_share: float = 0.1,
-        seed: int = 0,
-        reg: float = 1e-5,
-        dropout: float = 0.4,
-    ):
-        """Sets the model up.
-
-        Args:
-            embedding_size: see RecommenderNet.
-            epochs: see RecommenderNet.
-            learning_rate: see RecommenderNet.
-            batch_size: see RecommenderNet.
-            patience: see RecommenderNet.
-            validation_share: see RecommenderNet.
-            seed: see RecommenderNet.
-            reg: L2 penalty on the embeddings of ids.
-            dropout: of the hidden layers.
-        """
-        super().__init__(
-            embedding_size,
-            epochs,
-            learning_rate,
-            batch_size,
-            patience,
-            validation_share,
-            seed,
-        )
-        self.settings.update(reg=reg, dropout=dropout)
 
     def _build(self) -> keras.Model:
         s, sizes = self.settings, self.encoder.sizes
