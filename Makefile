@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 DATASET ?= sample
-DATASET_NAME = $(notdir $(abspath $(DATASET)))
+DATASET_NAME = $(notdir $(or $(realpath $(DATASET)),$(abspath $(DATASET))))
 SLOT ?= week
 # What a report trains with; the notebooks themselves default to less, to open quickly.
 # The synthetic sample is there to show that everything works: less will do for it, too.
@@ -40,7 +40,7 @@ help: ## print the targets, one line each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  variables: DATASET=sample|ml-100k|…|path  SLOT=hour|day|week|month|quarter|year|7d"
-	@echo "             MAX_SLOTS EPOCHS SEEDS T_SLOT CLUSTER GPU=1  USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN"
+	@echo "             MAX_SLOTS EPOCHS SEEDS T_SLOT CLUSTER GPU=1 JOBS  USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN"
 
 env: $(READY) ## set up the environment (the other targets do it by themselves)
 
@@ -115,12 +115,13 @@ MODEL_OPTIONS = --dataset "$(DATASET)" $(if $(MODEL),--model "$(MODEL)")
 
 .PHONY: recommenders menu evaluate
 
+# One notebook at a time, unless JOBS says more: they compare the seconds that fits take.
 recommenders: $(READY) ## run the recommenders' notebooks and build report/recommenders-<dataset>/
 	@env -u EPOCHS -u SEEDS -u T_SLOT $(RUN) -m lib report --notebooks notebooks/recommenders \
 	  --dataset "$(DATASET)" --run-name "$(or $(RUN_NAME),recommenders-$(DATASET_NAME))" \
 	  --title "$(or $(TITLE),Recommending movies: $(DATASET_NAME))" -p QUICK "$(QUICK)" \
 	  $(if $(filter false,$(QUICK)),-p LEAK true -p CELLS "gru lstm") \
-	  $(if $(filter-out file,$(origin SEEDS)),-p SEEDS "$(SEEDS)")
+	  $(if $(filter-out file,$(origin SEEDS)),-p SEEDS "$(SEEDS)") --jobs "$(or $(JOBS),1)"
 
 menu: $(READY) ## recommend movies in the terminal, question by question (MODEL=… for another model)
 	@$(RUN) -m lib.recommenders menu $(MODEL_OPTIONS)

@@ -122,7 +122,7 @@ def whole_number(name: str, text: str) -> int | None:
 
 def say(line: str) -> None:
     """Print a line at once, also into a pipe."""
-    print(line, flush=True)
+    print(line + "\n", end="", flush=True)  # in one piece: several notebooks speak
 
 
 def start() -> int:

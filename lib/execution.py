@@ -127,7 +127,8 @@ def execute(
             last = log.read().strip().splitlines()[-1:]
             raise UserError(
                 f"{source.stem}: its process was stopped by the system, often for want "
-                f"of memory; the notebook up to there: {shown(failed)}"
+                "of memory (JOBS=1 runs one notebook at a time); "
+                f"the notebook up to there: {shown(failed)}"
                 + "".join(f"\n  its last words: {line}" for line in last)
             ) from None
     os.replace(running, target)

@@ -101,7 +101,8 @@ def read_all(prefix: str) -> tuple[pd.DataFrame, float]:
     Raises:
         UserError: nothing was trained, or on different data, which cannot be compared.
     """
-    found = sorted(paths.REPORT.glob(f"{prefix}*/results.csv"))
+    found = sorted(paths.REPORT.glob(f"{prefix}-*/results.csv"))
+    found += paths.REPORT.glob(f"{prefix}/results.csv")
     kept = [read_results(path.parent.name) for path in found]
     if not kept:
         raise UserError(f"report/{prefix}*: no results here; run 01_train first")

@@ -12,8 +12,8 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -90,15 +90,16 @@ def needed(name: str, notebook: dict, names: list[str]) -> list[str]:
     ]
 
 
-def other_results(notebook: dict, run: str) -> list[Path]:
-    """results.csv of runs named after this one, where metadata say `reads_runs`.
+def files_read(notebook: dict, run: str) -> list[Path]:
+    """Files besides the data that a notebook reads: metadata's `reads`, patterns.
 
-    Such a notebook puts many runs together, the points of a grid for instance; it is
-    out of date when one of them changes.
+    `{run}` in a pattern stands for the run. So a notebook that puts many runs together,
+    or shows what another command stored, is out of date when one of them changes.
     """
-    if not notebook.get("metadata", {}).get("reads_runs", False):
-        return []
-    return sorted(paths.REPORT.glob(f"{run}-*/results.csv"))
+    patterns = notebook.get("metadata", {}).get("reads", [])
+    places = {paths.ROOT, paths.OUTPUT}
+    found = {f for p in patterns for at in places for f in at.glob(p.format(run=run))}
+    return sorted(found)
 
 
 def choose(wanted: tuple[str, ...], requires: dict[str, list[str]]) -> list[str]:
@@ -199,9 +200,13 @@ def run_all(
         if steps[name].is_current():
             return False
         began = time.perf_counter()
-        steps[name].execute(echo if epochs else _silent, threads)
-        seconds = time.perf_counter() - began
-        echo(f"[{names.index(name) + 1}/{len(names)}] {name}: {seconds:.1f} s")
+        number = f"[{names.index(name) + 1}/{len(names)}] {name}"
+        try:
+            steps[name].execute(echo if epochs else _silent, threads)
+        except UserError:
+            echo(f"{number}: failed; no other notebook will begin")
+            raise
+        echo(f"{number}: {time.perf_counter() - began:.1f} s")
         return True
 
     with lock(run.state / "lock"):
@@ -226,6 +231,7 @@ def plan(run: Run) -> dict[str, "Step"]:
     base = [
         stamps.library_digest(next(iter(sources.values())).parent.name),
         stamps.dataset_digest(run.dataset),
+        os.environ.get("KERAS_BACKEND", "tensorflow"),
     ]
     steps = {}
     for name in choose(run.only, requires):
@@ -233,8 +239,8 @@ def plan(run: Run) -> dict[str, "Step"]:
         given = {key: value for key, value in values.items() if key in mine}
         source = stamps.notebook_digest(notebooks[name])
         upstream = [steps[other].inputs for other in requires[name]]
-        others = other_results(notebooks[name], run.key)
-        upstream += [stamps.file_digest(path) for path in others]
+        others = files_read(notebooks[name], run.key)
+        upstream += [[path.name, stamps.file_digest(path)] for path in others]
         inputs = stamps.digest(base, source, given, upstream)
         steps[name] = Step(run, sources[name], given, inputs, requires[name])
     return steps
@@ -256,26 +262,45 @@ def in_order(
         name → what `work` returned.
 
     Raises:
-        BaseException: the first that `work` raised, when those that were already begun
-            have ended; an interrupt ends them at once.
+        Exception: the first that `work` raised, when those that were already begun
+            have ended.
+        KeyboardInterrupt: at once; their kernels are stopped.
     """
-    order, running, done = TopologicalSorter(requires), {}, {}
+    order, running = TopologicalSorter(requires), {}
+    done, failures = {}, []
     order.prepare()
     pool = ThreadPoolExecutor(jobs or os.cpu_count())
     try:
-        while order.is_active():
-            running |= {pool.submit(work, name): name for name in order.get_ready()}
+        while running or (order.is_active() and not failures):
+            if not failures:
+                running |= {pool.submit(work, name): name for name in order.get_ready()}
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)
-                done[name] = future.result()
-                order.done(name)
+                if error := future.exception():
+                    failures.append(error)
+                    pool.shutdown(wait=False, cancel_futures=True)
+                else:
+                    done[name] = future.result()
+                    order.done(name)
+            running = {f: name for f, name in running.items() if not f.cancelled()}
     except KeyboardInterrupt:
-        for kernel in psutil.Process().children():
-            kernel.kill()
+        _stop_kernels(pool, running)
         raise
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
+    if failures:
+        raise failures[0]
     return done
+
+
+def _stop_kernels(pool: ThreadPoolExecutor, running: Iterable[Future]) -> None:
+    """End the notebooks that run, also one whose kernel is only about to start."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    running = [future for future in running if not future.cancelled()]
+    while wait(running, timeout=0.2).not_done:
+        for kernel in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                kernel.kill()
 
 
 def _silent(line: str) -> None:

@@ -62,7 +62,8 @@ def library_digest(series: str = "", folder: Path = LIBRARY) -> str:
     files = [
         path
         for path in sorted(folder.rglob("*.py"))
-        if path.stem not in NOT_IN_RESULTS and not others & set(path.parts)
+        if path.stem not in NOT_IN_RESULTS
+        and not others & set(path.relative_to(folder).parts)
     ]
     names = [str(path.relative_to(folder)) for path in files]
     return digest(names, [file_digest(path) for path in files])
@@ -108,7 +109,7 @@ def output_files(run: str, number: str) -> dict[str, list]:
             parts = path.relative_to(folder).parts
             owner = NUMBERED.match(path.name)
             # training/ holds checkpoints that later notebooks may extend
-            if "training" in parts or path.name.startswith("."):
+            if "training" in parts or any(part.startswith(".") for part in parts):
                 continue
             if path.is_file() and (owner is None or owner[1] == number):
                 found[os.path.relpath(path, paths.OUTPUT)] = describe(path)[1:]

@@ -319,7 +319,7 @@ def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
     pair = [
         per_slot_scores(study.grid.counts, q, slots)["cross_entropy"]
         for q in (
-            load_forecasts(study.folder)[model, 3, "mean"],
+            load_mean(study.folder, model),
             study.baselines[name].forecast,
         )
     ]
@@ -337,3 +337,9 @@ def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
             "averaging the forecasts takes part of that error away."
         )
     return "\n".join(lines)
+
+
+def load_mean(folder: Path, model: str) -> np.ndarray:
+    """The seed-averaged forecast of type 3 that a notebook kept."""
+    (path,) = (folder / "forecasts").glob(f"[0-9][0-9]_{model}-3-mean.npy")
+    return normalised(np.load(path))

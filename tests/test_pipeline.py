@@ -164,9 +164,19 @@ def test_killed_run_goes_on_with_the_same_numbers(place):
     assert set(times(place)) == {"01_prepare.ipynb", "02_train.ipynb"}
 
 
-def test_ctrl_c_leaves_with_one_line(place):
+def wait_for_lock(place: Path, process: subprocess.Popen) -> None:
+    """Wait until a run has begun; its first notebook is still about to start."""
+    for _ in range(600):
+        if (place / "report" / "sample-week" / ".state" / "lock").exists():
+            return
+        time.sleep(0.05)
+    raise TimeoutError(process.args)
+
+
+@pytest.mark.parametrize("moment", [wait_for_lock, wait_for_epoch])
+def test_ctrl_c_leaves_with_one_line(place, moment):
     process = start(place, "report", "-p", "MODE", "slow")
-    wait_for_epoch(place, process)
+    moment(place, process)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -249,10 +259,10 @@ def test_dependencies_come_from_metadata(tmp_path):
         pipeline.choose(("04_d",), requires)
 
 
-def test_a_notebook_that_reads_other_runs_follows_their_results(place):
+def test_a_notebook_that_reads_other_files_follows_them(place):
     path = place / "nb" / "02_train.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["reads_runs"] = True
+    notebook.metadata["reads"] = ["report/{run}-*/results.csv"]
     nbformat.write(notebook, path)
     run = pipeline.Run("sample", "week", name="all", folder=place / "nb")
 
