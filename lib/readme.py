@@ -20,6 +20,7 @@ SECOND_START = "<!-- recommenders: made by `make readme` -->"
 SECOND_END = "<!-- end of recommenders -->"
 RECOMMENDERS = {
     "recommenders-ml-100k": "MovieLens 100K",
+    "recommenders-ml-latest-small-2016": "MovieLens Latest Small (October 2016)",
 }
 PROTOCOLS = {RANDOM: "random fifth", U1: "u1", FIVE_FOLD: "five folds"}
 RUNS = {
@@ -121,9 +122,10 @@ def _name(model: str) -> str:
 def rating_rmse(rows: pd.DataFrame) -> pd.DataFrame:
     """RMSE in stars of the rating models by protocol, best first.
 
-    Steps on the way to a model were not measured on all rows and are left out.
+    Steps on the way to a model are left out.
     """
     found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
+    found = found[~found["model"].str.contains("_step_")]
     table = found.pivot_table(index="model", columns="protocol", values="value")
     table = table[[name for name in PROTOCOLS if name in table]]
     table = table.dropna(subset=RANDOM).sort_values(RANDOM)
@@ -140,7 +142,7 @@ def recommenders_block() -> str:
         ranking = ranking[columns].rename(_name).rename_axis("model")
         ranking = ranking.rename(columns=labels.label)
         headlines = headline_table(rows).set_index("headline", append=True)
-        headlines = headlines[["same protocol here", "sound protocol here"]]
+        headlines = headlines[["same protocol here", "sound protocol here"]].dropna()
         headlines.index = [f"{name}: {value}" for name, value in headlines.index]
         shown = headlines.map("{:.3f}".format).rename_axis("headline")
         parts += [
