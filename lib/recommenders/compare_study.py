@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from lib.recommenders.labels import label
-from lib.recommenders.ranking_study import FULL, SAMPLED
+from lib.recommenders.ranking_study import FULL, SAMPLED, leaders
 from lib.recommenders.rating_study import (
     ALL_ROWS,
     FIVE_FOLD,
@@ -252,14 +252,11 @@ def conclusions(
             text += f"; the best published number here is {others[name]:.3f} ({name})"
         lines.append(text + ".")
     if len(ranking):
-        first = ranking.index[0]
         top = ranking["full_ndcg_at_10"].idxmax()
-        also = "also" if top == first else f"**{label(top)}**"
         lines.append(
-            f"Ranking: **{label(first)}** leads against 99 movies with HR@10 "
-            f"{ranking.loc[first, 'hr_at_10']:.3f} and NDCG@10 "
-            f"{ranking.loc[first, 'ndcg_at_10']:.3f}, {also} among all movies with "
-            f"HR@10 {ranking.loc[top, 'full_hr_at_10']:.3f} and NDCG@10 "
+            f"Ranking: against 99 movies {leaders(ranking)}; among all movies "
+            f"**{label(top)}** leads with HR@10 "
+            f"{ranking.loc[top, 'full_hr_at_10']:.3f} and NDCG@10 "
             f"{ranking.loc[top, 'full_ndcg_at_10']:.3f}."
         )
     lines.append(

@@ -19,7 +19,7 @@ from lib.recommenders.ranking import (
     rank_lenient,
     ranking_metrics,
 )
-from lib.recommenders.ranking_study import FULL, SAMPLED, Ranked, fit, verdict
+from lib.recommenders.ranking_study import FULL, SAMPLED, Ranked, fit, leaders, verdict
 from lib.schema import MOVIE, TITLE
 
 __all__ = ["conclusions", "find_files", "headline", "lists_for", "read_ncf_files"]
@@ -191,13 +191,10 @@ def conclusions(
         rules: HR@10 by rule for equal times.
         classical: the best of the models that are no networks.
     """
-    best = scores.index[0]
     top = scores["full_hr_at_10"].idxmax()
     lines = [
-        f"Against 99 movies **{label(best)}** is best with HR@10 "
-        f"{scores.loc[best, 'hr_at_10']:.3f} and NDCG@10 "
-        f"{scores.loc[best, 'ndcg_at_10']:.3f}; against all movies **{label(top)}** "
-        f"with HR@10 {scores.loc[top, 'full_hr_at_10']:.3f}.",
+        f"Against 99 movies {leaders(scores)}; against all movies **{label(top)}** "
+        f"leads with HR@10 {scores.loc[top, 'full_hr_at_10']:.3f}.",
         f"The tuned neural CF against {label(classical)}, the best model that is no "
         f"network: {_said(gaps, classical)} against 99 movies, "
         f"{_said(full_gaps, classical)} against all.",

@@ -147,6 +147,21 @@ def verdict(row: pd.Series) -> str:
     return "worse" if row["high"] < 0 else "no clear difference"
 
 
+def leaders(scores: pd.DataFrame) -> str:
+    """Who is best against 99 movies; two models where HR@10 and NDCG@10 disagree.
+
+    Args:
+        scores: one row per model with hr_at_10 and ndcg_at_10.
+    """
+    first, other = scores["ndcg_at_10"].idxmax(), scores["hr_at_10"].idxmax()
+    hits, ndcg = scores.loc[first, ["hr_at_10", "ndcg_at_10"]]
+    text = f"**{label(first)}** is best by NDCG@10, {ndcg:.3f} (HR@10 {hits:.3f})"
+    if other != first:
+        best = scores.loc[other, "hr_at_10"]
+        text += f", but **{label(other)}** by HR@10, {best:.3f}"
+    return text
+
+
 def record(nb, ranked: Mapping[str, Ranked]) -> None:
     """Keeps all numbers of the models for results.csv."""
     for protocol in (SAMPLED, FULL):
