@@ -12,18 +12,16 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
-
-import psutil
 
 from lib import parameters as params
 from lib import paths, stamps
 from lib.errors import UserError
+from lib.schedule import in_order
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][\w.+=-]*")
 
@@ -200,18 +198,14 @@ def run_all(
         if steps[name].is_current():
             return False
         began = time.perf_counter()
-        number = f"[{names.index(name) + 1}/{len(names)}] {name}"
-        try:
-            steps[name].execute(echo if epochs else _silent, threads)
-        except UserError:
-            echo(f"{number}: failed; no other notebook will begin")
-            raise
-        echo(f"{number}: {time.perf_counter() - began:.1f} s")
+        steps[name].execute(echo if epochs else _silent, threads)
+        seconds = time.perf_counter() - began
+        echo(f"[{names.index(name) + 1}/{len(names)}] {name}: {seconds:.1f} s")
         return True
 
     with lock(run.state / "lock"):
         requires = {name: step.requires for name, step in steps.items()}
-        busy = any(in_order(requires, work, jobs).values())
+        busy = any(in_order(requires, work, jobs, echo).values())
         if names == list(find_notebooks(run.folder)):
             busy |= make_report(run, names, echo)
     return busy
@@ -244,63 +238,6 @@ def plan(run: Run) -> dict[str, "Step"]:
         inputs = stamps.digest(base, source, given, upstream)
         steps[name] = Step(run, sources[name], given, inputs, requires[name])
     return steps
-
-
-def in_order(
-    requires: dict[str, list[str]],
-    work: Callable[[str], bool],
-    jobs: int | None = None,
-) -> dict[str, bool]:
-    """Do some things side by side, each after those that it requires.
-
-    Args:
-        requires: name → names that come before it.
-        work: called with each name, in a thread.
-        jobs: how many at a time, None for one per core.
-
-    Returns:
-        name → what `work` returned.
-
-    Raises:
-        Exception: the first that `work` raised, when those that were already begun
-            have ended.
-        KeyboardInterrupt: at once; their kernels are stopped.
-    """
-    order, running = TopologicalSorter(requires), {}
-    done, failures = {}, []
-    order.prepare()
-    pool = ThreadPoolExecutor(jobs or os.cpu_count())
-    try:
-        while running or (order.is_active() and not failures):
-            if not failures:
-                running |= {pool.submit(work, name): name for name in order.get_ready()}
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                name = running.pop(future)
-                if error := future.exception():
-                    failures.append(error)
-                    pool.shutdown(wait=False, cancel_futures=True)
-                else:
-                    done[name] = future.result()
-                    order.done(name)
-            running = {f: name for f, name in running.items() if not f.cancelled()}
-    except KeyboardInterrupt:
-        _stop_kernels(pool, running)
-        raise
-    finally:
-        pool.shutdown()
-    if failures:
-        raise failures[0]
-    return done
-
-
-def _stop_kernels(pool: ThreadPoolExecutor, running: Iterable[Future]) -> None:
-    """End the notebooks that run, also one whose kernel is only about to start."""
-    pool.shutdown(wait=False, cancel_futures=True)
-    running = [future for future in running if not future.cancelled()]
-    while wait(running, timeout=0.2).not_done:
-        for kernel in psutil.Process().children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                kernel.kill()
 
 
 def _silent(line: str) -> None:

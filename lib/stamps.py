@@ -19,7 +19,7 @@ NUMBERED = re.compile(r"(\d\d)_")
 LIBRARY = Path(__file__).parent
 # These run notebooks or print them; no number depends on them.
 NOT_IN_RESULTS = {"pipeline", "sweep", "stamps", "execution", "parameters", "__main__"}
-NOT_IN_RESULTS |= {"readme", "command_line"}
+NOT_IN_RESULTS |= {"readme", "command_line", "schedule"}
 SERIES = {"recommenders"}  # packages of one series of notebooks each
 
 

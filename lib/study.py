@@ -300,8 +300,18 @@ def _side_by_side(nb, study, settings, variants, seed, done) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
-    """Plain conclusions on a network, with the numbers that they rest on."""
+def verdict(
+    study: Study, model: str, trained: dict[int, Trained], scores, baselines
+) -> str:
+    """Plain conclusions on a network, with the numbers that they rest on.
+
+    Args:
+        study: the run.
+        model: name of the network.
+        trained: seed → trained network.
+        scores: from `record_network`.
+        baselines: from `record_baselines`.
+    """
     mean = scores.loc["mean"]
     lines = []
     for metric, unit, digits in (("cross_entropy", "nats", 4), ("rmse", "·10⁻³", 4)):
@@ -318,10 +328,7 @@ def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
     name = baselines["cross_entropy"].idxmin()
     pair = [
         per_slot_scores(study.grid.counts, q, slots)["cross_entropy"]
-        for q in (
-            load_mean(study.folder, model),
-            study.baselines[name].forecast,
-        )
+        for q in (mean_forecast(trained), study.baselines[name].forecast)
     ]
     gap = paired_bootstrap(*pair)
     sure = "holds" if gap.below_zero or gap.above_zero else "may be luck"
@@ -337,9 +344,3 @@ def verdict(study: Study, model: str, scores: pd.DataFrame, baselines) -> str:
             "averaging the forecasts takes part of that error away."
         )
     return "\n".join(lines)
-
-
-def load_mean(folder: Path, model: str) -> np.ndarray:
-    """The seed-averaged forecast of type 3 that a notebook kept."""
-    (path,) = (folder / "forecasts").glob(f"[0-9][0-9]_{model}-3-mean.npy")
-    return normalised(np.load(path))

@@ -1,9 +1,12 @@
 """Small data that many tests share."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from lib import paths
 from lib.baselines import NAIVE, tune
 from lib.evaluation import evaluate_naive
 from lib.features import build_features
@@ -11,6 +14,7 @@ from lib.grid import Grid
 from lib.schema import GENRES, MOVIE, RELEASE_YEAR, TITLE
 from lib.splits import time_split
 from lib.study import Study
+from tests.small_series import write_notebooks
 
 
 def make_grid(n_slots: int = 40, n_movies: int = 15, seed: int = 0) -> Grid:
@@ -72,3 +76,17 @@ class Recorder:
 def recorder() -> Recorder:
     """A notebook that only remembers what it is told to record."""
     return Recorder()
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An output folder of its own, for this process and those it starts."""
+    monkeypatch.setenv("POPULARITY_OUTPUT", str(tmp_path))
+    for name in ("DATASET", "SLOT", "EPOCHS", "SEEDS", "T_SLOT", "MAX_SLOTS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(paths, "OUTPUT", tmp_path)
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "data" / "processed")
+    monkeypatch.setattr(paths, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(paths, "REPORT", tmp_path / "report")
+    write_notebooks(tmp_path / "nb")
+    return tmp_path

@@ -19,37 +19,15 @@ class RecommenderNet(NetworkModel):
 
     name = "recommendernet"
 
-    def __init__(
-        self,
-        embedding_size: int = 32,
-        epochs: int = 200,
-        learning_rate: float = 1e-3,
-        batch_size: int = 512,
-        patience: int = 10,
-        validation_share: float = 0.1,
-        seed: int = 0,
-    ):
-        """Sets the model up.
-
-        Args:
-            embedding_size: width of each embedding and linear layer.
-            epochs: at most.
-            learning_rate: of Adam.
-            batch_size: rows.
-            patience: epochs without a better validation loss before it stops; 0 for
-                no early stopping.
-            validation_share: part of the training rows that early stopping watches.
-            seed: of weights, order and split.
-        """
-        super().__init__(
-            embedding_size=embedding_size,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            patience=patience,
-            validation_share=validation_share,
-            seed=seed,
-        )
+    defaults = {
+        "embedding_size": 32,
+        "epochs": 200,
+        "learning_rate": 1e-3,
+        "batch_size": 512,
+        "patience": 10,
+        "validation_share": 0.1,
+        "seed": 0,
+    }
 
     def _seed_inputs(self):
         """Inputs of the original, and the joined tensor (batch, 5·size + genres)."""
@@ -71,43 +49,20 @@ class RecommenderNet(NetworkModel):
         return keras.Model(inputs, self._stars(_head(x, dropout=0.2)), name=self.name)
 
 
-class WithIds(NetworkModel):
-    """What both improved networks have besides: ids, and who rated what.
-
-    It stands before the improved network among the bases of a class.
-    """
-
-    def __init__(
-        self,
-        embedding_size: int = 16,
-        epochs: int = 30,
-        learning_rate: float = 2e-3,
-        batch_size: int = 1024,
-        patience: int = 2,
-        validation_share: float = 0.1,
-        seed: int = 0,
-        reg: float = 1e-5,
-        dropout: float = 0.4,
-    ):
-        """Sets the model up; see `RecommenderNet` for the other arguments.
-
-        Args:
-            reg: L2 penalty on the embeddings of ids.
-            dropout: of the hidden layers.
-        """
-        super().__init__(
-            embedding_size=embedding_size,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            patience=patience,
-            validation_share=validation_share,
-            seed=seed,
-        )
-        self.settings |= {"reg": reg, "dropout": dropout}
+WITH_IDS = {
+    "embedding_size": 16,
+    "epochs": 30,
+    "learning_rate": 2e-3,
+    "batch_size": 1024,
+    "patience": 2,
+    "validation_share": 0.1,
+    "seed": 0,
+    "reg": 1e-5,  # L2 penalty on the embeddings of ids
+    "dropout": 0.4,  # of the hidden layers
+}
 
 
-class RecommenderNetPlus(WithIds, RecommenderNet):
+class RecommenderNetPlus(RecommenderNet):
     """The same with what it lacked: ids, and who rated what.
 
     A user's vector is a regularised embedding plus the sum of vectors of the movies
@@ -117,6 +72,7 @@ class RecommenderNetPlus(WithIds, RecommenderNet):
     """
 
     name = "recommendernet_plus"
+    defaults = WITH_IDS
 
     def _build(self) -> keras.Model:
         s = self.settings

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from lib.recommenders.network_model import NetworkModel, code_input, embedding
-from lib.recommenders.recommendernet import WithIds, id_parts
+from lib.recommenders.recommendernet import WITH_IDS, id_parts
 
 
 class WideDeep(NetworkModel):
@@ -20,26 +20,15 @@ class WideDeep(NetworkModel):
 
     name = "wide_deep"
 
-    def __init__(
-        self,
-        embedding_size: int = 8,
-        epochs: int = 50,
-        learning_rate: float = 1e-3,
-        batch_size: int = 512,
-        patience: int = 0,
-        validation_share: float = 0.1,
-        seed: int = 0,
-    ):
-        """Sets the model up; see `RecommenderNet` for the arguments."""
-        super().__init__(
-            embedding_size=embedding_size,
-            epochs=epochs,
-            learning_rate=learning_rate,
-            batch_size=batch_size,
-            patience=patience,
-            validation_share=validation_share,
-            seed=seed,
-        )
+    defaults = {
+        "embedding_size": 8,
+        "epochs": 50,
+        "learning_rate": 1e-3,
+        "batch_size": 512,
+        "patience": 0,
+        "validation_share": 0.1,
+        "seed": 0,
+    }
 
     def _deep_inputs(self):
         """Inputs of the deep part, by name, and its embedded tensors."""
@@ -61,7 +50,7 @@ class WideDeep(NetworkModel):
         return keras.Model(list(inputs.values()), stars, name=self.name)
 
 
-class WideDeepPlus(WithIds, WideDeep):
+class WideDeepPlus(WideDeep):
     """The same with all genres of a movie, more crosses, ids and histories.
 
     Wide: gender × genres, occupation × genres, one-hot user, one-hot movie (a bias
@@ -69,6 +58,7 @@ class WideDeepPlus(WithIds, WideDeep):
     """
 
     name = "wide_deep_plus"
+    defaults = WITH_IDS
 
     def _build(self) -> keras.Model:
         s, sizes = self.settings, self.encoder.sizes
