@@ -13,7 +13,7 @@ import pandas as pd
 from lib import features, losses, models, sequences, train
 from lib.atomic import locked
 from lib.features import Features
-from lib.models import build_model
+from lib.models import fresh_model
 from lib.sequences import JOINT, inputs, targets
 from lib.splits import Split
 from lib.train import SampledSlots, SlotBatches, fit
@@ -158,8 +158,7 @@ def _train(
 
     def train_on(index, validation, epochs, patience, state, label):
         index = index[busy[index]]
-        steps = epochs * -(-len(index) // settings.batch_size)
-        model = _build(data, counts, settings, seed, steps)
+        model = _build(data, counts, settings, seed)
         watched = None
         if validation is not None:
             watched = SlotBatches(views, target, validation[busy[validation]])
@@ -224,8 +223,8 @@ def slot_weights(traffic: np.ndarray, cutoff: int) -> np.ndarray:
     return (weights / weights[:cutoff].mean()).astype(np.float32)
 
 
-def _build(data, counts, settings, seed, steps) -> keras.Model:
-    return build_model(
+def _build(data, counts, settings, seed) -> keras.Model:
+    return fresh_model(
         settings.cell,
         n_movies=counts.shape[1],
         n_series=data.series.shape[-1],
@@ -237,7 +236,6 @@ def _build(data, counts, settings, seed, steps) -> keras.Model:
         dropout=settings.dropout,
         optimizer=settings.optimizer,
         learning_rate=settings.learning_rate,
-        decay_steps=steps,
         loss=settings.loss,
         seed=seed,
     )
@@ -254,7 +252,8 @@ def predict(model: keras.Model, views, index) -> np.ndarray:
     Returns:
         float32 array (rows, movies).
     """
-    log_shares = model.predict(SlotBatches(views, views[-1], index), verbose=0)
+    batches = SlotBatches(views, views[-1], index)
+    log_shares = np.concatenate([model.predict_on_batch(x) for x, _ in batches])
     if log_shares.ndim == 3:  # many-to-many: the last step is the next slot
         log_shares = log_shares[:, -1]
     return np.exp(log_shares)

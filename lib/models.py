@@ -20,6 +20,7 @@ follows the hybrid of the brief (CNN + RNN; Thar et al., 2018, call it CRNN).
 """
 
 import contextlib
+import os
 
 import keras
 from IPython.display import display
@@ -28,6 +29,12 @@ from keras import layers, ops
 from lib.errors import UserError
 from lib.losses import LOSSES, accuracy, share_mse
 from lib.sequences import JOINT, MANY_TO_MANY, PREDICTION_TYPES
+
+# A step of these small networks costs more with its work shared among threads than
+# without; and sums come out the same on any number of cores. TensorFlow reads both
+# when it runs its first operation.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 CELLS = {
     "simple_rnn": layers.SimpleRNN,
@@ -45,6 +52,7 @@ OPTIMIZERS = {
 }
 
 HIDDEN = 64  # size of the dense layer that joins window and context
+STEPS_AT_ONCE = 32  # training steps between two returns to Python
 
 
 def _choose(name: str, value, choices):
@@ -138,7 +146,6 @@ def build_model(
     dropout: float = 0.0,
     optimizer: str = "adam",
     learning_rate: float = 1e-2,
-    decay_steps: int | None = None,
     loss: str = "categorical_crossentropy",
     seed: int = 0,
 ) -> keras.Model:
@@ -155,9 +162,7 @@ def build_model(
         units: size of a recurrent layer.
         dropout: between 0 and 1, after each recurrent layer.
         optimizer: adam, adamw, sgd or rmsprop.
-        learning_rate: step size of the optimizer at the start.
-        decay_steps: batches over which the step size falls to zero along a cosine
-            (Loshchilov and Hutter, 2017); None keeps it.
+        learning_rate: step size of the optimizer.
         loss: a key of `lib.losses.LOSSES`.
         seed: seed of the weights and of dropout.
 
@@ -205,15 +210,37 @@ def build_model(
         layers.Add(name="corrected")([correction, log_ewma])
     )
     model = keras.Model(inputs, log_shares, name=cell)
-    rate = learning_rate
-    if decay_steps:
-        rate = keras.optimizers.schedules.CosineDecay(learning_rate, decay_steps)
+    backend = keras.backend.backend()
     model.compile(
-        optimizer=_choose("optimizer", optimizer, OPTIMIZERS)(rate),
+        optimizer=_choose("optimizer", optimizer, OPTIMIZERS)(learning_rate),
         loss=_choose("loss", loss, LOSSES),
         metrics=[share_mse, accuracy],
-        jit_compile=keras.backend.backend() == "jax",
+        jit_compile=backend == "jax",
+        # A step takes a few milliseconds, and a third of them went from step to step.
+        steps_per_execution=1 if backend == "torch" else STEPS_AT_ONCE,
     )
+    return model
+
+
+_traced: dict[tuple, keras.Model] = {}
+
+
+def fresh_model(*arguments, seed: int, learning_rate: float, **settings) -> keras.Model:
+    """As `build_model`, but the graph of an earlier call is used again.
+
+    Tracing a graph takes longer than a short training. Calls that differ in nothing but
+    `seed` and `learning_rate` hand out the same model, each time as if new: whoever
+    wants to keep weights has to copy them before the next call.
+    """
+    new = build_model(*arguments, seed=seed, learning_rate=learning_rate, **settings)
+    model = _traced.setdefault((*arguments, *sorted(settings.items())), new)
+    if model is not new:
+        for layer, fresh in zip(model.layers, new.layers, strict=True):
+            for variable, start in zip(layer.variables, fresh.variables, strict=True):
+                variable.assign(start)
+        for variable in model.optimizer.variables:
+            variable.assign(ops.zeros_like(variable))
+        model.optimizer.learning_rate = learning_rate
     return model
 
 

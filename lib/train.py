@@ -1,8 +1,10 @@
 """Training: batches of slots, early stopping, progress, and going on after a stop."""
 
 import json
+import math
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -185,6 +187,14 @@ class Checkpoint(keras.callbacks.Callback):
         return self.patience is not None and waited >= self.patience
 
 
+def cosine_decay(initial: float, epochs: int) -> Callable[[int], float]:
+    """Step sizes that fall from `initial` to nothing along a cosine, epoch by epoch.
+
+    The rate of an epoch is the one in its middle (Loshchilov and Hutter, 2017).
+    """
+    return lambda epoch: initial / 2 * (1 + math.cos(math.pi * (epoch + 0.5) / epochs))
+
+
 def fit(
     model: keras.Model,
     batches: SlotBatches,
@@ -198,7 +208,8 @@ def fit(
     """Train a model, or go on where an earlier call was stopped.
 
     Args:
-        model: compiled network; it ends with the weights of its best epoch.
+        model: compiled network, whose step size falls along `cosine_decay`; it ends
+            with the weights of its best epoch.
         batches: training slots.
         validation: slots that early stopping watches, None for a fixed length.
         epochs: at most so many.
@@ -212,6 +223,7 @@ def fit(
     """
     state.parent.mkdir(parents=True, exist_ok=True)
     model.optimizer.build(model.trainable_variables)
+    decay = cosine_decay(float(model.optimizer.learning_rate), epochs)
     checkpoint = Checkpoint(state, name=name, epochs=epochs, patience=patience)
     done = checkpoint.restore(model)
     batches.start_epoch(done)
@@ -222,7 +234,7 @@ def fit(
             validation_data=validation,
             initial_epoch=done,
             epochs=epochs,
-            callbacks=[checkpoint],
+            callbacks=[keras.callbacks.LearningRateScheduler(decay), checkpoint],
             verbose=0,
             shuffle=False,
         )

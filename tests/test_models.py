@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from lib.errors import UserError
-from lib.models import CELLS, OPTIMIZERS, build_model, device
+from lib.models import CELLS, OPTIMIZERS, build_model, device, fresh_model
 from lib.sequences import JOINT, MANY_TO_MANY, PREDICTION_TYPES
 
 M, S, C, T = 6, 2, 3, 4
@@ -115,6 +115,26 @@ def test_a_saved_network_comes_back(tmp_path, kind):
         again.predict_on_batch(list(x)), model.predict_on_batch(list(x)), atol=1e-6
     )
     assert again.loss is not None
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("kind", [3, 4])
+def test_a_graph_used_again_trains_as_a_new_one_does(kind, optimizer):
+    settings = {"n_movies": M, "n_series": S, "n_context": C, "t_slot": T}
+    settings |= {"prediction_type": kind, "optimizer": optimizer, "dropout": 0.3}
+    x, counts = list(data(kind)), np.arange(5.0 * M, dtype="float32").reshape(5, M) % 7
+
+    def trained(build, seed, learning_rate):
+        model = build("gru", seed=seed, learning_rate=learning_rate, **settings)
+        model.fit(x, counts, batch_size=2, epochs=3, shuffle=False, verbose=0)
+        return model, model.get_weights()
+
+    first, _ = trained(fresh_model, 1, 0.1)
+    again, weights = trained(fresh_model, 2, 0.01)
+    assert again is first
+    _, expected = trained(build_model, 2, 0.01)
+    for a, b in zip(weights, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

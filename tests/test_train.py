@@ -65,6 +65,13 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert len(history) == best + 1 + 2
 
 
+def test_the_step_size_falls_along_a_cosine(tmp_path):
+    _, history = small_training(tmp_path, epochs=4, rate=0.02, validation=False)
+    assert history["learning_rate"].to_numpy() == pytest.approx(
+        [0.01 * (1 + np.cos(np.pi * x)) for x in (0.125, 0.375, 0.625, 0.875)]
+    )
+
+
 def test_without_patience_the_last_epoch_counts(tmp_path):
     model, history = small_training(tmp_path, epochs=3, validation=False)
     assert len(history) == 3
