@@ -239,7 +239,7 @@ def fresh_model(*arguments, seed: int, learning_rate: float, **settings) -> kera
             for variable, start in zip(layer.variables, fresh.variables, strict=True):
                 variable.assign(start)
         for variable in model.optimizer.variables:
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
         model.optimizer.learning_rate = learning_rate
     return model
 
