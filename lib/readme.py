@@ -8,6 +8,8 @@ import re
 
 import pandas as pd
 
+from lib.aims import AIMS, aims_conclusion
+from lib.comparison import NETWORKS
 from lib.metrics import HIGHER_IS_BETTER
 from lib.paths import ROOT
 from lib.plots import label
@@ -50,18 +52,23 @@ def stored(run: str) -> pd.DataFrame:
     return pd.read_csv(path, dtype={"seed": str}).fillna({"seed": ""})
 
 
-def run_table(run: str) -> str:
-    """Markdown table of the test slots of one run; the best of a column is bold."""
+def compared(run: str) -> pd.DataFrame:
+    """Scores of the test slots of one run, one row per model."""
     rows = stored(run).query(
         "notebook == '06_compare_models' and split == 'test' and model in @MODELS"
     )
-    table = rows.pivot(index="model", columns="metric", values="value")
+    return rows.pivot(index="model", columns="metric", values="value")
+
+
+def run_table(run: str) -> str:
+    """Markdown table of the test slots of one run; the best of a column is bold."""
+    table = compared(run)
+    floor = table["rmse_floor"].iloc[0]
     table = table.loc[[m for m in MODELS if m in table.index]].rename(index=label)
     shown = {
         title: as_text(scale * table[column], digits, column in HIGHER_IS_BETTER)
         for column, (title, scale, digits) in COLUMNS.items()
     }
-    floor = rows.query("metric == 'rmse_floor'")["value"].iloc[0]
     last = f"| *noise floor* | | *{1e3 * floor:.4f}* | | |"
     return markdown(pd.DataFrame(shown).rename_axis("model")) + "\n" + last
 
@@ -92,7 +99,9 @@ def results_block() -> str:
     """Everything between the two comments."""
     parts = [START]
     for run, title in RUNS.items():
-        parts += [f"**{title}**", run_table(run), rolling_line(run)]
+        _, aims = AIMS[run]
+        told = aims_conclusion(aims, compared(run), [*NETWORKS, "ensemble"])
+        parts += [f"**{title}**", run_table(run), told, rolling_line(run)]
     return "\n\n".join([*filter(None, parts), END])
 
 
