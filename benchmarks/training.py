@@ -4,8 +4,9 @@
 
 All three train an LSTM(8) → Dense(64) → Dense(1) on the same made-up windows of 3,600
 movies in 45 slots, three slots long. A sample is one window. `--torch` names a Python
-that has torch, for example that of `make peers`. The contenders take turns; the best of
-three times counts. Writes benchmarks/results/training.csv.
+that has torch, for example that of `make peers`; torch takes all cores, the others one
+(see lib/models.py). The contenders take turns; the best of three times counts. Writes
+benchmarks/results/training.csv.
 """
 
 import csv
@@ -88,9 +89,15 @@ def ours(sampled: int | None = None) -> float:
 
 
 def plain() -> float:
-    """Samples per second of Keras' own fit on arrays, one slot in a batch."""
+    """Samples per second of Keras' own fit on arrays, one slot in a batch.
+
+    Without XLA, as in the project: compiling takes longer than a whole training.
+    """
+    import keras
+
     views, counts = data()
     model = network()
+    model.compile(keras.optimizers.Adam(1e-2), loss=model.loss, jit_compile=False)
     model.fit(list(views), counts, batch_size=1, epochs=1, verbose=0)
     start = time.perf_counter()
     model.fit(list(views), counts, batch_size=1, epochs=EPOCHS, verbose=0)
