@@ -4,7 +4,6 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -187,12 +186,34 @@ class Checkpoint(keras.callbacks.Callback):
         return self.patience is not None and waited >= self.patience
 
 
-def cosine_decay(initial: float, epochs: int) -> Callable[[int], float]:
-    """Step sizes that fall from `initial` to nothing along a cosine, epoch by epoch.
+class CosineDecay(keras.callbacks.Callback):
+    """Step sizes that fall along a cosine to nothing (Loshchilov and Hutter, 2017).
 
-    The rate of an epoch is the one in its middle (Loshchilov and Hutter, 2017).
+    Set whenever training returns to Python, for the middle of the steps until it does
+    so again. A schedule inside of the optimizer would be a part of the traced graph.
     """
-    return lambda epoch: initial / 2 * (1 + math.cos(math.pi * (epoch + 0.5) / epochs))
+
+    def __init__(self, initial: float, epochs: int, steps: int):
+        """Keep the size of the first step and how many steps there will be.
+
+        Args:
+            initial: step size at the start.
+            epochs: epochs of the whole training.
+            steps: batches of an epoch.
+        """
+        super().__init__()
+        self.initial, self.epochs, self.steps = initial, epochs, steps
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        until = min(batch + self.model.steps_per_execution, self.steps)
+        done = (self.epoch + (batch + until) / 2 / self.steps) / self.epochs
+        if hasattr(self.model, "jax_state_sync"):  # JAX keeps a copy of its own
+            self.model.jax_state_sync()
+        rate = self.initial / 2 * (1 + math.cos(math.pi * done))
+        self.model.optimizer.learning_rate = rate
 
 
 def fit(
@@ -208,7 +229,7 @@ def fit(
     """Train a model, or go on where an earlier call was stopped.
 
     Args:
-        model: compiled network, whose step size falls along `cosine_decay`; it ends
+        model: compiled network, whose step size falls as `CosineDecay` says; it ends
             with the weights of its best epoch.
         batches: training slots.
         validation: slots that early stopping watches, None for a fixed length.
@@ -223,7 +244,7 @@ def fit(
     """
     state.parent.mkdir(parents=True, exist_ok=True)
     model.optimizer.build(model.trainable_variables)
-    decay = cosine_decay(float(model.optimizer.learning_rate), epochs)
+    decay = CosineDecay(float(model.optimizer.learning_rate), epochs, len(batches))
     checkpoint = Checkpoint(state, name=name, epochs=epochs, patience=patience)
     done = checkpoint.restore(model)
     batches.start_epoch(done)
@@ -234,7 +255,7 @@ def fit(
             validation_data=validation,
             initial_epoch=done,
             epochs=epochs,
-            callbacks=[keras.callbacks.LearningRateScheduler(decay), checkpoint],
+            callbacks=[decay, checkpoint],
             verbose=0,
             shuffle=False,
         )

@@ -65,11 +65,26 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert len(history) == best + 1 + 2
 
 
-def test_the_step_size_falls_along_a_cosine(tmp_path):
-    _, history = small_training(tmp_path, epochs=4, rate=0.02, validation=False)
-    assert history["learning_rate"].to_numpy() == pytest.approx(
-        [0.01 * (1 + np.cos(np.pi * x)) for x in (0.125, 0.375, 0.625, 0.875)]
-    )
+@pytest.mark.parametrize("at_once", [1, 4, 32])
+def test_the_step_size_falls_along_a_cosine_to_nothing(at_once):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(2, size=(10, 6)).astype("float32")
+    windows = rng.normal(size=(10, 3, 6)).astype("float32")
+    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    if keras.backend.backend() != "torch":
+        model.steps_per_execution = at_once
+    rates = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    batches = SlotBatches((windows, np.zeros_like(counts)), counts, range(10))
+    decay = train.CosineDecay(0.02, epochs=2, steps=10)
+    model.fit(batches, epochs=2, callbacks=[decay, Watch()], verbose=0, shuffle=False)
+    middles = {1: np.arange(20) + 0.5, 4: [2, 6, 9, 12, 16, 19], 32: [5, 15]}
+    done = np.array(middles[model.steps_per_execution]) / 20
+    assert rates == pytest.approx(0.01 * (1 + np.cos(np.pi * done)), rel=1e-5)
 
 
 def test_without_patience_the_last_epoch_counts(tmp_path):
