@@ -92,7 +92,12 @@ def rolling_line(run: str) -> str:
         "opponents"
     )
     rest = [label(name) for name in ends.index[~better]]
-    return text + (f"; not than {', '.join(rest)}." if rest else ".")
+    text += f"; not than {', '.join(rest)}." if rest else "."
+    worse = {"RMSE": ends["rmse_low"] > 0, "hits@50": ends["hit_ratio_at_50_high"] < 0}
+    for title, beaten in worse.items():
+        names = ", ".join(label(name) for name in ends.index[beaten])
+        text += f" In {title} it is worse beyond chance than {names or 'none'}."
+    return text
 
 
 def results_block() -> str:
