@@ -30,6 +30,7 @@ RUNS = {
     "ml-1m-first-2999-users-7d": "MovieLens 1M, users 1–2999, first 57 7-day slots",
     "ml-latest-small.zip-91d": "MovieLens Latest Small (2018), 91-day slots",
 }
+EXPERIMENTS = "experiments-ml-100k-7d"
 MODELS = (
     *("last_value", "moving_average", "ewma", "ewma_count_weighted"),
     *("cumulative_share", "seasonal_naive", "lightgbm"),
@@ -100,6 +101,20 @@ def rolling_line(run: str) -> str:
     return text
 
 
+def experiments_line(run: str) -> str:
+    """Sentence on what decides a network's rank in the grid of `make experiments`."""
+    rows = stored(run).query("metric == 'explained'")
+    shares = rows.set_index("model")["value"].sort_values(ascending=False)
+    told = [
+        f"{name.removeprefix('effect of ').replace('_', ' ')} {share:.1%}"
+        for name, share in shares.items()
+    ]
+    return (
+        "The whole grid of `make experiments` on MovieLens 100K, validation slots; "
+        f"share of the order of the networks that a choice explains: {', '.join(told)}."
+    )
+
+
 def results_block() -> str:
     """Everything between the two comments."""
     parts = [START]
@@ -107,6 +122,7 @@ def results_block() -> str:
         _, aims = AIMS[run]
         told = aims_conclusion(aims, compared(run), [*NETWORKS, "ensemble"])
         parts += [f"**{title}**", run_table(run), told, rolling_line(run)]
+    parts.append(experiments_line(EXPERIMENTS))
     return "\n\n".join([*filter(None, parts), END])
 
 
