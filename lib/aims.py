@@ -1,14 +1,14 @@
 """What the networks were to reach on the three stored runs, and whether they did.
 
-The aims were set before the networks were made, for the mean of three seeds on the test
-slots; nothing was chosen by them. A run of other slots under the same name has none.
+The aims were set beforehand, for the mean of three seeds on the test slots; nothing was
+chosen by them. A run of other slots under the same name has none.
 """
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from lib.charts import HEADINGS
+from lib.charts import HEADINGS, SCALES
 from lib.plots import label
 
 # Run → number of slots, and the greatest value of each metric.
@@ -17,7 +17,6 @@ AIMS = {
     "ml-1m-first-2999-users-7d": (57, {"cross_entropy": 7.630, "rmse": 0.000984}),
     "ml-latest-small.zip-91d": (91, {"cross_entropy": 8.150, "rmse": 0.000382}),
 }
-UNITS = {"cross_entropy": (1, "nats"), "rmse": (1e3, "·10⁻³")}
 
 
 def aims_of(run_name: str, n_slots: int) -> dict[str, float]:
@@ -39,15 +38,17 @@ def aims_conclusion(
     mine, others = test.loc[list(networks)], test.drop(index=list(networks))
     lines = []
     for metric, aim in aims.items():
-        scale, unit = UNITS[metric]
-
-        def best(table, metric=metric, scale=scale):
-            name = table[metric].idxmin()
-            return f"{label(name)} {scale * table.loc[name, metric]:.4f}"
-
+        scale, unit = SCALES[metric]
         there = mine.index[mine[metric] <= aim]
         line = f"- Aim for {HEADINGS[metric]}, at most {scale * aim:.4f} {unit}: "
         line += f"reached by {', '.join(map(label, there))}" if len(there) else "missed"
-        line += f"; best network: {best(mine)}, best other forecast: {best(others)}."
+        line += f"; best network: {_best(mine, metric)}, "
+        line += f"best other forecast: {_best(others, metric)}."
         lines.append(line)
     return "\n".join(lines)
+
+
+def _best(table: pd.DataFrame, metric: str) -> str:
+    """Name and value of the row with the least value."""
+    name = table[metric].idxmin()
+    return f"{label(name)} {SCALES[metric][0] * table.loc[name, metric]:.4f}"

@@ -16,6 +16,9 @@ UNITS = {
     "rmse": "RMSE of the share (10⁻³)",
 }
 
+# What a measure is multiplied by in sentences, and its unit then.
+SCALES = {"cross_entropy": (1, "nats"), "rmse": (1e3, "·10⁻³")}
+
 HEADINGS = {
     "cross_entropy": "cross-entropy",
     "rmse": "RMSE",
@@ -261,7 +264,7 @@ def conclusions(test, compared, forecasts, hits, curves) -> str:
     networks = test[test.index.isin(forecasts)]
     others = test[~test.index.isin(forecasts)]
     lines = []
-    for metric, scale, unit in (("cross_entropy", 1, "nats"), ("rmse", 1e3, "·10⁻³")):
+    for metric, (scale, unit) in SCALES.items():
         mine, theirs = networks[metric].idxmin(), others[metric].idxmin()
         a, b = networks.loc[mine, metric], others.loc[theirs, metric]
         word = "beats" if a < b else "does not beat"

@@ -253,6 +253,7 @@ def predict(model: keras.Model, views, index) -> np.ndarray:
         float32 array (rows, movies).
     """
     batches = SlotBatches(views, views[-1], index)
+    # Keras' own loop over several batches would trace a graph for each number of them.
     log_shares = np.concatenate([model.predict_on_batch(x) for x, _ in batches])
     if log_shares.ndim == 3:  # many-to-many: the last step is the next slot
         log_shares = log_shares[:, -1]

@@ -269,10 +269,12 @@ def reading(table: pd.DataFrame, simple: float) -> str:
     ]
     if len(order):
         first = order.iloc[0]
+        # Two digits that count, however little the medians differ.
+        apart = np.format_float_positional(first["between"], 2, fractional=False)
         lines.append(
             f"- What matters most is {_words(order.index[0])}: it explains "
             f"{first['explained']:.0%} of the order; {first['best']} is best and "
-            f"{first['worst']} worst, {first['between']:.4f} nats apart in the median."
+            f"{first['worst']} worst, {apart} nats apart in the median."
         )
         weak = order.index[order["explained"] < 0.01]
         if len(weak):

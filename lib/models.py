@@ -19,11 +19,9 @@ GRU; Schuster and Paliwal (1997) bidirectional. A Conv1D in front of a recurrent
 follows the hybrid of the brief (CNN + RNN; Thar et al., 2018, call it CRNN).
 """
 
-import contextlib
 import os
 
 import keras
-from IPython.display import display
 from keras import layers, ops
 
 from lib.errors import UserError
@@ -216,7 +214,7 @@ def build_model(
         loss=_choose("loss", loss, LOSSES),
         metrics=[share_mse, accuracy],
         jit_compile=backend == "jax",
-        # A step takes a few milliseconds, and a third of them went from step to step.
+        # A step takes a few milliseconds; returning to Python each time adds to them.
         steps_per_execution=1 if backend == "torch" else STEPS_AT_ONCE,
     )
     return model
@@ -242,26 +240,3 @@ def fresh_model(*arguments, seed: int, learning_rate: float, **settings) -> kera
             variable.assign(ops.zeros(variable.shape, variable.dtype))
         model.optimizer.learning_rate = learning_rate
     return model
-
-
-def device() -> str:
-    """Where training runs, in words: the GPU when the backend sees one."""
-    backend, gpus = keras.backend.backend(), []
-    if backend == "torch":
-        import torch
-
-        gpus = [torch.cuda.get_device_name(0)] if torch.cuda.is_available() else []
-    else:
-        with contextlib.suppress(RuntimeError):  # JAX complains where there is no GPU
-            gpus = keras.distribution.list_devices("gpu")
-    return f"{gpus[0]} ({backend})" if gpus else f"CPU ({backend})"
-
-
-def show_device() -> None:
-    """Say in a notebook where training runs; the report's appendix repeats it."""
-    backend, where = keras.backend.backend(), device()
-    display(
-        {"text/plain": f"training on: {where}"},
-        raw=True,
-        metadata={"environment": {"device": where, "backend": backend}},
-    )

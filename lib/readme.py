@@ -30,7 +30,7 @@ RUNS = {
     "ml-1m-first-2999-users-7d": "MovieLens 1M, users 1–2999, first 57 7-day slots",
     "ml-latest-small.zip-91d": "MovieLens Latest Small (2018), 91-day slots",
 }
-EXPERIMENTS = "experiments-ml-100k-7d"
+EXPERIMENTS = "ml-100k-7d"
 MODELS = (
     *("last_value", "moving_average", "ewma", "ewma_count_weighted"),
     *("cumulative_share", "seasonal_naive", "lightgbm"),
@@ -61,9 +61,8 @@ def compared(run: str) -> pd.DataFrame:
     return rows.pivot(index="model", columns="metric", values="value")
 
 
-def run_table(run: str) -> str:
-    """Markdown table of the test slots of one run; the best of a column is bold."""
-    table = compared(run)
+def run_table(table: pd.DataFrame) -> str:
+    """Markdown table of what `compared` gives; the best of a column is bold."""
     floor = table["rmse_floor"].iloc[0]
     table = table.loc[[m for m in MODELS if m in table.index]].rename(index=label)
     shown = {
@@ -102,16 +101,20 @@ def rolling_line(run: str) -> str:
 
 
 def experiments_line(run: str) -> str:
-    """Sentence on what decides a network's rank in the grid of `make experiments`."""
-    rows = stored(run).query("metric == 'explained'")
+    """Sentence on what decides a network's rank in the grid of `make experiments`.
+
+    Args:
+        run: one of RUNS, whose data the grid was trained on.
+    """
+    rows = stored(f"experiments-{run}").query("metric == 'explained'")
     shares = rows.set_index("model")["value"].sort_values(ascending=False)
     told = [
         f"{name.removeprefix('effect of ').replace('_', ' ')} {share:.1%}"
         for name, share in shares.items()
     ]
     return (
-        "The whole grid of `make experiments` on MovieLens 100K, validation slots; "
-        f"share of the order of the networks that a choice explains: {', '.join(told)}."
+        f"The whole grid of `make experiments`, {RUNS[run]}; share of the order of the "
+        f"networks on the validation slots that a choice explains: {', '.join(told)}."
     )
 
 
@@ -120,8 +123,9 @@ def results_block() -> str:
     parts = [START]
     for run, title in RUNS.items():
         _, aims = AIMS[run]
-        told = aims_conclusion(aims, compared(run), [*NETWORKS, "ensemble"])
-        parts += [f"**{title}**", run_table(run), told, rolling_line(run)]
+        table = compared(run)
+        told = aims_conclusion(aims, table, [*NETWORKS, "ensemble"])
+        parts += [f"**{title}**", run_table(table), told, rolling_line(run)]
     parts.append(experiments_line(EXPERIMENTS))
     return "\n\n".join([*filter(None, parts), END])
 

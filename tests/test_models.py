@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from lib.device import device
 from lib.errors import UserError
-from lib.models import CELLS, OPTIMIZERS, build_model, device, fresh_model
+from lib.models import CELLS, OPTIMIZERS, build_model, fresh_model
 from lib.sequences import JOINT, MANY_TO_MANY, PREDICTION_TYPES
 
 M, S, C, T = 6, 2, 3, 4

@@ -7,13 +7,11 @@ from lib import stamps
 
 
 def test_stamp_is_written_whole(tmp_path):
-    from lib.stamps import read_stamp, write_stamp
-
     path = tmp_path / "state" / "01.json"
-    write_stamp(path, {"inputs": "x"})
-    assert read_stamp(path) == {"inputs": "x"}
+    stamps.write_stamp(path, {"inputs": "x"})
+    assert stamps.read_stamp(path) == {"inputs": "x"}
     path.write_text(json.dumps({"inputs": "x"})[:5])
-    assert read_stamp(path) == {}
+    assert stamps.read_stamp(path) == {}
 
 
 def test_compiled_files_do_not_change_the_report(tmp_path):
