@@ -4,6 +4,7 @@ import json
 import math
 import os
 import time
+import weakref
 from pathlib import Path
 
 import keras
@@ -32,10 +33,10 @@ class SlotBatches(keras.utils.PyDataset):
         super().__init__()
         self.inputs, self.target, self.rows = inputs, target, np.asarray(rows)
         self.batch_size, self.seed, self.weights = batch_size, seed, weights
-        self.start_epoch(0)
+        self.start_epoch(1)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the order of an epoch."""
+        """Draw the order of an epoch, counted from 1."""
         self.epoch, self.order = epoch, self.rows
         if self.seed is not None:
             rng = np.random.default_rng([self.seed, self.epoch])
@@ -53,8 +54,33 @@ class SlotBatches(keras.utils.PyDataset):
             return window, target
         return window, target, np.ascontiguousarray(self.weights[rows])
 
-    def on_epoch_end(self):
-        self.start_epoch(self.epoch + 1)
+    def stream(self):
+        """The batches of the epoch that was started last, as the backend reads them.
+
+        That is a `tf.data.Dataset` on TensorFlow, since Keras' own way from a PyDataset
+        to one takes longer. It can be read for as long as these batches are kept.
+        """
+        if keras.backend.backend() != "tensorflow":
+            return self
+        import tensorflow as tf
+
+        batches = weakref.proxy(self)  # TensorFlow never forgets what a dataset calls
+        example = self[0]
+        arrays = keras.tree.flatten(example)
+        # The first axis is open: the last batch may be smaller.
+        shapes = [(None, *array.shape[1:]) for array in arrays]
+
+        def read(index):
+            batch = tf.numpy_function(
+                lambda i: keras.tree.flatten(batches[i]),
+                [index],
+                [array.dtype for array in arrays],
+            )
+            for tensor, shape in zip(batch, shapes, strict=True):
+                tensor.set_shape(shape)
+            return keras.tree.pack_sequence_as(example, batch)
+
+        return tf.data.Dataset.range(len(self)).map(read).prefetch(2)
 
 
 class SampledSlots(SlotBatches):
@@ -247,15 +273,17 @@ def fit(
     decay = CosineDecay(float(model.optimizer.learning_rate), epochs, len(batches))
     checkpoint = Checkpoint(state, name=name, epochs=epochs, patience=patience)
     done = checkpoint.restore(model)
-    batches.start_epoch(done)
     start = time.perf_counter()
     if done < epochs and not checkpoint.stopped():
+        order = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch + 1)
+        )
         model.fit(
-            batches,
-            validation_data=validation,
+            batches.stream(),
+            validation_data=None if validation is None else validation.stream(),
             initial_epoch=done,
             epochs=epochs,
-            callbacks=[decay, checkpoint],
+            callbacks=[order, decay, checkpoint],
             verbose=0,
             shuffle=False,
         )

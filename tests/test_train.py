@@ -1,5 +1,7 @@
 """Training: early stopping, resume after a stop, and no look at the future."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import keras
@@ -97,12 +99,50 @@ def test_every_epoch_sees_every_slot_once_in_a_new_order():
     values = np.arange(10, dtype="float32")[:, None]
     batches = SlotBatches((values,), values, range(10), 3, seed=1)
     orders = []
-    for _ in range(2):
+    for epoch in (1, 2):
+        batches.start_epoch(epoch)
         seen = np.concatenate([batches[i][1].ravel() for i in range(len(batches))])
         assert sorted(seen) == list(range(10))
         orders.append(seen.tolist())
-        batches.on_epoch_end()
     assert orders[0] != orders[1]
+
+
+class Noted(SlotBatches):
+    """Notes which rows were read in which epoch."""
+
+    def __init__(self, *arguments, **options):
+        self.read = {}
+        super().__init__(*arguments, **options)
+
+    def __getitem__(self, index):
+        self.read.setdefault(self.epoch, {})[int(index)] = self.order[index]
+        return super().__getitem__(index)
+
+
+def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
+    counts = np.random.default_rng(0).poisson(2, (10, 6)).astype("float32")
+    views = (np.zeros((10, 3, 6), "float32"), np.zeros_like(counts))
+    batches = Noted(views, counts, range(10), seed=0)
+    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    options = {"epochs": 3, "patience": None, "state": tmp_path / "s.npz"}
+    fit(model, batches, None, name="test", **options)
+    assert sorted(batches.read) == [1, 2, 3]
+    for epoch, rows in batches.read.items():
+        expected = np.random.default_rng([0, epoch]).permutation(10)
+        assert [rows[index] for index in range(10)] == expected.tolist()
+
+
+def test_a_training_that_has_ended_keeps_no_arrays(tmp_path):
+    counts = np.random.default_rng(0).poisson(2, (10, 6)).astype("float32")
+    views = (np.zeros((10, 3, 6), "float32"), np.zeros_like(counts))
+    batches = [SlotBatches(views, counts, rows) for rows in (range(8), range(8, 10))]
+    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    options = {"epochs": 2, "patience": None, "state": tmp_path / "s.npz"}
+    fit(model, *batches, name="test", **options)
+    kept = [weakref.ref(one) for one in batches]
+    del batches
+    gc.collect()
+    assert [one() for one in kept] == [None, None]
 
 
 def loss_of(counts, log_shares) -> float:
