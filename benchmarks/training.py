@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import click
 import numpy as np
@@ -137,12 +138,8 @@ def alone(contender, *arguments) -> float:
 def unbound(contender) -> float:
     """As `alone`, with as many threads as TensorFlow chooses."""
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    os.environ.update(dict.fromkeys(names, "0"))
-    try:
+    with patch.dict(os.environ, dict.fromkeys(names, "0")):
         return alone(contender)
-    finally:
-        for name in names:
-            del os.environ[name]
 
 
 @click.command()

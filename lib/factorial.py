@@ -269,8 +269,10 @@ def reading(table: pd.DataFrame, simple: float) -> str:
     ]
     if len(order):
         first = order.iloc[0]
-        # Two digits that count, however little the medians differ.
-        apart = np.format_float_positional(first["between"], 2, fractional=False)
+        # At most two digits that count, however little the medians differ.
+        apart = np.format_float_positional(
+            first["between"], 2, fractional=False, trim="-"
+        )
         lines.append(
             f"- What matters most is {_words(order.index[0])}: it explains "
             f"{first['explained']:.0%} of the order; {first['best']} is best and "

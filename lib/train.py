@@ -11,12 +11,14 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lib.errors import UserError
+
 
 class SlotBatches(keras.utils.PyDataset):
     """Batches of `batch_size` slots, cut from strided views when they are needed.
 
-    The order is drawn anew for every epoch from (seed, epoch), so that a training that
-    goes on after a stop sees the same batches as one that was never stopped.
+    `start_epoch` draws the order of an epoch from (seed, epoch), so that a training
+    that goes on after a stop sees the same batches as one that was never stopped.
     """
 
     def __init__(self, inputs, target, rows, batch_size=1, *, seed=None, weights=None):
@@ -59,7 +61,16 @@ class SlotBatches(keras.utils.PyDataset):
 
         That is a `tf.data.Dataset` on TensorFlow, since Keras' own way from a PyDataset
         to one takes longer. It can be read for as long as these batches are kept.
+
+        Raises:
+            UserError: there is no batch.
         """
+        if not len(self):
+            raise UserError(
+                "no slot with a request to learn from or to judge by; expected one or "
+                "more both among the training and the validation slots: take longer "
+                "slots or more data"
+            )
         if keras.backend.backend() != "tensorflow":
             return self
         import tensorflow as tf

@@ -45,9 +45,9 @@ def test_the_reading_gives_the_numbers(table):
     text = factorial.reading(table, simple=4.95)
     assert "50% of the 24 networks are ahead" in text
     assert "cell gru" in text and "What matters most is cell" in text
-    assert "gru is best and lstm worst, 0.10 nats apart" in text
+    assert "gru is best and lstm worst, 0.1 nats apart" in text
     table["cross_entropy"] *= 1e-4
-    assert "0.000010 nats apart" in factorial.reading(table, simple=4.95)
+    assert "0.00001 nats apart" in factorial.reading(table, simple=4.95)
 
 
 def test_charts_show_every_network_and_pair(table):

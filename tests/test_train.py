@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lib import train
+from lib.errors import UserError
 from lib.experiment import Settings, run
 from lib.features import build_features
 from lib.losses import categorical_crossentropy
@@ -130,6 +131,16 @@ def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
     for epoch, rows in batches.read.items():
         expected = np.random.default_rng([0, epoch]).permutation(10)
         assert [rows[index] for index in range(10)] == expected.tolist()
+
+
+def test_slots_without_any_request_are_told(tmp_path):
+    counts = np.zeros((10, 6), "float32")
+    views = (np.zeros((10, 3, 6), "float32"), np.zeros_like(counts))
+    batches = [SlotBatches(views, counts, rows) for rows in (range(8), [])]
+    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    options = {"epochs": 2, "patience": 1, "state": tmp_path / "s.npz"}
+    with pytest.raises(UserError, match="no slot with a request"):
+        fit(model, *batches, name="test", **options)
 
 
 def test_a_training_that_has_ended_keeps_no_arrays(tmp_path):
