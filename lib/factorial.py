@@ -268,15 +268,13 @@ def reading(table: pd.DataFrame, simple: float) -> str:
         "of many on few slots, so its lead flatters it.",
     ]
     if len(order):
-        first = order.iloc[0]
+        first = next(order.itertuples())
         # At most two digits that count, however little the medians differ.
-        apart = np.format_float_positional(
-            first["between"], 2, fractional=False, trim="-"
-        )
+        apart = np.format_float_positional(first.between, 2, fractional=False, trim="-")
         lines.append(
-            f"- What matters most is {_words(order.index[0])}: it explains "
-            f"{first['explained']:.0%} of the order; {first['best']} is best and "
-            f"{first['worst']} worst, {apart} nats apart in the median."
+            f"- What matters most is {_words(first.Index)}: it explains "
+            f"{first.explained:.0%} of the order; {first.best} is best and "
+            f"{first.worst} worst, {apart} nats apart in the median."
         )
         weak = order.index[order["explained"] < 0.01]
         if len(weak):

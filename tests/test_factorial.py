@@ -46,6 +46,8 @@ def test_the_reading_gives_the_numbers(table):
     assert "50% of the 24 networks are ahead" in text
     assert "cell gru" in text and "What matters most is cell" in text
     assert "gru is best and lstm worst, 0.1 nats apart" in text
+    numbers = table.replace({"cell": {"gru": 2, "lstm": 3}})
+    assert "2 is best and 3 worst" in factorial.reading(numbers, simple=4.95)
     table["cross_entropy"] *= 1e-4
     assert "0.00001 nats apart" in factorial.reading(table, simple=4.95)
 
