@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from lib.charts import HEADINGS, SCALES
+from lib.charts import HEADINGS
+from lib.metrics import SCALES
 from lib.plots import label
 
 # Run → number of slots, and the greatest value of each metric.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lib.metrics import per_slot_scores
+from lib.metrics import SCALES, per_slot_scores
 from lib.plots import WIDTH, color, label
 from lib.study import Study
 
@@ -15,9 +15,6 @@ UNITS = {
     "cross_entropy": "cross-entropy per request (nats)",
     "rmse": "RMSE of the share (10⁻³)",
 }
-
-# What a measure is multiplied by in sentences, and its unit then.
-SCALES = {"cross_entropy": (1, "nats"), "rmse": (1e3, "·10⁻³")}
 
 HEADINGS = {
     "cross_entropy": "cross-entropy",
@@ -138,7 +135,7 @@ def dots(table: pd.DataFrame, metric: str, title: str) -> Figure:
         metric: column to draw; RMSE is drawn in 10⁻³.
         title: heading.
     """
-    scale = 1e3 if metric == "rmse" else 1.0
+    scale, _ = SCALES.get(metric, (1, ""))
     data = table.sort_values(metric, ascending=False)
     values = scale * data[metric]
     # The worst models would press all others into a corner: they stand at the edge.
@@ -238,10 +235,10 @@ def spread_table(spread: pd.DataFrame) -> pd.DataFrame:
     """Mean ± standard deviation as text, one row per model, one column per metric."""
     rows: dict[str, dict] = {}
     for (model, metric), row in spread.iterrows():
-        scale, digits = (1e3, 4) if metric == "rmse" else (1, 4)
-        text = f"{scale * row['mean']:.{digits}f}"
+        scale, _ = SCALES.get(metric, (1, ""))
+        text = f"{scale * row['mean']:.4f}"
         if row["seeds"] > 1:
-            text += f" ± {scale * row['sd']:.{digits}f}"
+            text += f" ± {scale * row['sd']:.4f}"
         rows.setdefault(label(model), {})[HEADINGS.get(metric, metric)] = text
         rows[label(model)]["seeds"] = int(row["seeds"])
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")

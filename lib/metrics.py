@@ -25,6 +25,8 @@ METRICS = (
     "hit_ratio_at_50",
 )
 HIGHER_IS_BETTER = frozenset(METRICS[3:]) | {"floor_gap_closed"}
+# What a measure is multiplied by where it is told, and its unit then
+SCALES = {"cross_entropy": (1, "nats"), "rmse": (1e3, "·10⁻³")}
 RANK_K = 10
 CACHE_K = 50
 

@@ -29,10 +29,9 @@ from lib.losses import LOSSES, accuracy, share_mse
 from lib.sequences import JOINT, MANY_TO_MANY, PREDICTION_TYPES
 
 # A step of these small networks costs more with its work shared among threads than
-# without; and sums come out the same on any number of cores. TensorFlow reads both
-# when it runs its first operation.
-os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+# without; and sums come out the same on any number of cores, also in a sweep that
+# leaves more than one to a run. TensorFlow reads both when it runs its first operation.
+os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 CELLS = {
     "simple_rnn": layers.SimpleRNN,

@@ -15,11 +15,12 @@ import pandas as pd
 
 from lib.baselines import NAIVE, Tuned, tune
 from lib.bootstrap import paired_bootstrap
+from lib.errors import UserError
 from lib.evaluation import evaluate, evaluate_naive, scores_by_split
 from lib.experiment import Settings, Trained, run
 from lib.features import Features, build_features
 from lib.grid import Grid, load_grid
-from lib.metrics import per_slot_scores, score
+from lib.metrics import SCALES, per_slot_scores, score
 from lib.plots import label
 from lib.sequences import JOINT, PREDICTION_TYPES
 from lib.splits import Split, time_split
@@ -63,10 +64,18 @@ def open_study(folder: Path) -> Study:
         folder: data/processed/<run>.
 
     Raises:
-        UserError: the run was not preprocessed or has too few slots.
+        UserError: the run was not preprocessed, has too few slots, or a part of its
+            split has no request.
     """
     grid = load_grid(folder)
     split = time_split(len(grid.slots))
+    for part, slots in split.parts.items():
+        if not grid.counts[slots.start : slots.stop].any():
+            first, last = grid.slots[slots.start], grid.slots[slots.stop - 1]
+            raise UserError(
+                f"the {part} slots ({first} to {last}) hold no request; expected one "
+                "or more: take longer slots (SLOT) or a log without such a gap."
+            )
     baselines = {name: tune(name, grid.counts, split) for name in NAIVE}
     naive = evaluate_naive(grid.counts, split)
     features = build_features(grid, split)
@@ -314,15 +323,14 @@ def verdict(
     """
     mean = scores.loc["mean"]
     lines = []
-    for metric, unit, digits in (("cross_entropy", "nats", 4), ("rmse", "·10⁻³", 4)):
-        scale = 1e3 if metric == "rmse" else 1
+    for metric, (scale, unit) in SCALES.items():
         name = baselines[metric].idxmin()
         value = baselines.loc[name, metric]
         word = "below" if mean[metric] < value else "not below"
         lines.append(
             f"- {label(model)}: {metric.replace('_', ' ')} "
-            f"{scale * mean[metric]:.{digits}f} {unit}, {word} the best simple "
-            f"forecast ({label(name)}, {scale * value:.{digits}f} {unit})."
+            f"{scale * mean[metric]:.4f} {unit}, {word} the best simple "
+            f"forecast ({label(name)}, {scale * value:.4f} {unit})."
         )
     slots = study.split.test
     name = baselines["cross_entropy"].idxmin()

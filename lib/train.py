@@ -11,8 +11,6 @@ import keras
 import numpy as np
 import pandas as pd
 
-from lib.errors import UserError
-
 
 class SlotBatches(keras.utils.PyDataset):
     """Batches of `batch_size` slots, cut from strided views when they are needed.
@@ -61,16 +59,7 @@ class SlotBatches(keras.utils.PyDataset):
 
         That is a `tf.data.Dataset` on TensorFlow, since Keras' own way from a PyDataset
         to one takes longer. It can be read for as long as these batches are kept.
-
-        Raises:
-            UserError: there is no batch.
         """
-        if not len(self):
-            raise UserError(
-                "no slot with a request to learn from or to judge by; expected one or "
-                "more both among the training and the validation slots: take longer "
-                "slots or more data"
-            )
         if keras.backend.backend() != "tensorflow":
             return self
         import tensorflow as tf

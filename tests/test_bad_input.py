@@ -1,13 +1,15 @@
 """Every fault of the input: one line that says where, what, and what to do."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from lib import paths
+from lib import paths, study
 from lib.errors import UserError
 from lib.preprocess import preprocess, summary
+from lib.splits import time_split
 
 HEADER = "userId,movieId,rating,timestamp"
 ROWS = ["1,10,4.0,978300000", "2,10,3.5,980900000", "1,20,5.0,983600000"]
@@ -257,6 +259,18 @@ def test_file_in_the_place_of_the_output(folder, output):
     output.write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
         preprocess(str(folder), "month")
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_a_part_of_the_split_without_any_request(small_grid, part, monkeypatch):
+    slots = time_split(len(small_grid.slots)).parts[part]
+    counts = small_grid.counts.copy()
+    counts[slots.start : slots.stop] = 0
+    monkeypatch.setattr(
+        study, "load_grid", lambda _: replace(small_grid, counts=counts)
+    )
+    with pytest.raises(UserError, match=f"the {part} slots .2000-.* hold no request"):
+        study.open_study(paths.PROCESSED)
 
 
 # What is repaired

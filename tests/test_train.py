@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from lib import train
-from lib.errors import UserError
 from lib.experiment import Settings, run
 from lib.features import build_features
 from lib.losses import categorical_crossentropy
@@ -70,10 +69,7 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
 
 @pytest.mark.parametrize("at_once", [1, 4, 32])
 def test_the_step_size_falls_along_a_cosine_to_nothing(at_once):
-    rng = np.random.default_rng(0)
-    counts = rng.poisson(2, size=(10, 6)).astype("float32")
-    windows = rng.normal(size=(10, 3, 6)).astype("float32")
-    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    model, views, counts = joint()
     if keras.backend.backend() != "torch":
         model.steps_per_execution = at_once
     rates = []
@@ -82,7 +78,7 @@ def test_the_step_size_falls_along_a_cosine_to_nothing(at_once):
         def on_train_batch_end(self, batch, logs=None):
             rates.append(float(self.model.optimizer.learning_rate))
 
-    batches = SlotBatches((windows, np.zeros_like(counts)), counts, range(10))
+    batches = SlotBatches(views, counts, range(10))
     decay = train.CosineDecay(0.02, epochs=2, steps=10)
     model.fit(batches, epochs=2, callbacks=[decay, Watch()], verbose=0, shuffle=False)
     middles = {1: np.arange(20) + 0.5, 4: [2, 6, 9, 12, 16, 19], 32: [5, 15]}
@@ -108,6 +104,14 @@ def test_every_epoch_sees_every_slot_once_in_a_new_order():
     assert orders[0] != orders[1]
 
 
+def joint():
+    """A network of type 4, windows and EWMA of ten slots and their counts."""
+    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    counts = np.random.default_rng(0).poisson(2, (10, 6)).astype("float32")
+    windows = np.random.default_rng(1).normal(size=(10, 3, 6)).astype("float32")
+    return model, (windows, np.zeros_like(counts)), counts
+
+
 class Noted(SlotBatches):
     """Notes which rows were read in which epoch."""
 
@@ -121,10 +125,8 @@ class Noted(SlotBatches):
 
 
 def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
-    counts = np.random.default_rng(0).poisson(2, (10, 6)).astype("float32")
-    views = (np.zeros((10, 3, 6), "float32"), np.zeros_like(counts))
+    model, views, counts = joint()
     batches = Noted(views, counts, range(10), seed=0)
-    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
     options = {"epochs": 3, "patience": None, "state": tmp_path / "s.npz"}
     fit(model, batches, None, name="test", **options)
     assert sorted(batches.read) == [1, 2, 3]
@@ -133,21 +135,9 @@ def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
         assert [rows[index] for index in range(10)] == expected.tolist()
 
 
-def test_slots_without_any_request_are_told(tmp_path):
-    counts = np.zeros((10, 6), "float32")
-    views = (np.zeros((10, 3, 6), "float32"), np.zeros_like(counts))
-    batches = [SlotBatches(views, counts, rows) for rows in (range(8), [])]
-    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
-    options = {"epochs": 2, "patience": 1, "state": tmp_path / "s.npz"}
-    with pytest.raises(UserError, match="no slot with a request"):
-        fit(model, *batches, name="test", **options)
-
-
 def test_a_training_that_has_ended_keeps_no_arrays(tmp_path):
-    counts = np.random.default_rng(0).poisson(2, (10, 6)).astype("float32")
-    views = (np.zeros((10, 3, 6), "float32"), np.zeros_like(counts))
+    model, views, counts = joint()
     batches = [SlotBatches(views, counts, rows) for rows in (range(8), range(8, 10))]
-    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
     options = {"epochs": 2, "patience": None, "state": tmp_path / "s.npz"}
     fit(model, *batches, name="test", **options)
     kept = [weakref.ref(one) for one in batches]
