@@ -16,7 +16,7 @@ import click
 import numpy as np
 import pandas as pd
 
-from lib.recommenders.content import ContentModel
+from lib.recommenders.content.tfidf import ContentModel
 from lib.schema import MOVIE, OVERVIEW, TAGLINE, TITLE
 
 RESULTS = Path(__file__).parent / "results" / "content.csv"

@@ -64,9 +64,9 @@ def write_data(folder: Path, rows: int, seed: int = 0) -> None:
 
 
 def ours(folder: Path, target: Path) -> None:
-    from lib.layouts import find_log
-    from lib.movies import read_movies
-    from lib.panel import build_panel
+    from lib.data.layouts import find_log
+    from lib.data.movies import read_movies
+    from lib.data.panel import build_panel
 
     log = find_log(folder, "benchmark", {}).typed()
     movies = read_movies(folder, "benchmark").lazy()
@@ -76,7 +76,7 @@ def ours(folder: Path, target: Path) -> None:
 
 def checked(folder: Path, target: Path) -> None:
     from lib import paths
-    from lib.preprocess import preprocess
+    from lib.data.preprocess import preprocess
 
     paths.PROCESSED = target.parent
     preprocess(str(folder), "month")

@@ -73,7 +73,7 @@ def network(any_threads: bool = False):
     Args:
         any_threads: let TensorFlow choose how many threads compute it.
     """
-    from lib.models import build_model  # sets one thread
+    from lib.forecast.networks import build_model
 
     if any_threads:
         os.environ.update(TF_NUM_INTRAOP_THREADS="0", TF_NUM_INTEROP_THREADS="0")
@@ -93,8 +93,9 @@ def best_speed(seconds: Callable[[int], float]) -> float:
 
 
 def ours(sampled: int | None = None) -> float:
-    """Samples per second of `lib.train.fit`, with all movies or with drawn ones."""
-    from lib.train import SampledSlots, SlotBatches, fit
+    """Samples per second of `training.fit`, with all movies or with drawn ones."""
+    from lib.forecast.batches import SampledSlots, SlotBatches
+    from lib.forecast.training import fit
 
     views, counts = data()
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from lib import command_line, pipeline
+from lib import command_line
+from lib.batch import pipeline
 from lib.errors import UserError
-from lib.stamps import shown
+from lib.paths import shown
 
 COLUMNS = ("user", "item", "time", "rating")
 # Parameters of notebooks that `make` hands over in the environment
@@ -50,7 +51,7 @@ def main():
 @data_options
 def data(dataset, slot, max_slots, cluster, **columns):
     """Clean a data set and write its panel."""
-    from lib.preprocess import preprocess, summary
+    from lib.data.preprocess import preprocess, summary
 
     meta = preprocess(
         dataset or "sample",
@@ -95,7 +96,7 @@ def report(dataset, slot, run_name, notebooks, title, jobs, parameter, **setting
 @option("dataset", "data set of entries that name none")
 def sweep(runs, cluster, jobs, notebooks, dataset, slot, max_slots):
     """Run every entry of a YAML file of named runs."""
-    from lib.sweep import read_runs, run_sweep
+    from lib.batch.sweep import read_runs, run_sweep
 
     folder = Path(notebooks).resolve() if notebooks else None
     given = {"DATASET": dataset, "SLOT": slot} if dataset else {}

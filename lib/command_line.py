@@ -7,7 +7,7 @@ import click
 
 from lib import paths
 from lib.errors import UserError
-from lib.stamps import shown
+from lib.paths import shown
 
 FAILED, INTERRUPTED = 1, 130
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lib import paths
-from lib.plots import save_figure, show_table, use_style
+from lib.figures.style import save_figure, show_table, use_style
 from lib.results import Results
 
 

@@ -34,3 +34,9 @@ def dataset_name(dataset: str) -> str:
 def run_name(dataset: str, slot: str) -> str:
     """Name of the folders that belong to one data set cut into one kind of slot."""
     return f"{dataset_name(dataset)}-{slot.lower()}"
+
+
+def shown(path: Path) -> str:
+    """A path as people type it: relative where it lies below the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

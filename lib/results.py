@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import paths
-from lib.atomic import locked, write_text
+from lib.files import locked, write_text
 from lib.schema import RESULT_COLUMNS
 
 

@@ -22,6 +22,14 @@ SLOT = "slot"  # start of the slot, UTC
 REQUESTS = "requests"
 POPULARITY = "popularity"  # share of the slot's requests
 MEAN_RATING = "mean_rating"
+
+# Columns of predicted ratings and of the content-based recommender
+PREDICTED = "predicted"
+WEIGHTED_RATING = "weighted_rating"
+
+# Protocols of the ranking models
+SAMPLED = "leave_one_out_99"
+FULL = "leave_one_out_full"
 PANEL_COLUMNS = [
     MOVIE,
     SLOT,

@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 
 from lib import paths
-from lib.baselines import NAIVE, tune
-from lib.evaluation import evaluate_naive
-from lib.features import build_features
-from lib.grid import Grid
+from lib.data.grid import Grid
+from lib.evaluation.splits import time_split
+from lib.experiments.task import Study
+from lib.forecast.baselines import NAIVE, evaluate_naive, tune
+from lib.forecast.features import build_features
 from lib.schema import GENRES, MOVIE, RELEASE_YEAR, TITLE
-from lib.splits import time_split
-from lib.study import Study
-from tests.small_series import write_notebooks
+from tests.batch.small_series import write_notebooks
 
 
 def make_grid(n_slots: int = 40, n_movies: int = 15, seed: int = 0) -> Grid:

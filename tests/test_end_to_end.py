@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from pypdf import PdfReader
 
+from lib.data.sample.log import make_tables
 from lib.paths import ROOT
-from lib.sample import make_tables
 from lib.schema import RESULT_COLUMNS
 
 NETWORKS = {"simple_rnn", "lstm", "gru", "bidirectional_lstm", "conv1d_lstm"}

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.peers.protocol import Peer, run_peer
-from lib.baselines import ewma
-from lib.metrics import shares
+from lib.evaluation.metrics import shares
+from lib.evaluation.splits import time_split
+from lib.forecast.baselines import ewma
 from lib.paths import ROOT
-from lib.splits import time_split
 
 LOCK = ROOT / "benchmarks" / "peers" / "requirements.lock"
 
@@ -73,7 +73,8 @@ def test_the_lock_pins_everything_and_names_no_place():
 
 def test_the_command_stores_both_protocols(small_grid, tmp_path, monkeypatch):
     from benchmarks.peers import __main__ as command
-    from lib import paths, rolling
+    from lib import paths
+    from lib.experiments import rolling
 
     tried = []
 

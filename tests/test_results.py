@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lib import paths
-from lib.plots import COLORS, LABELS, save_figure, use_style
+from lib.figures.style import COLORS, LABELS, RECOMMENDER_COLORS, save_figure, use_style
 from lib.results import Results, read_results, results_path
 from lib.schema import RESULT_COLUMNS
 
@@ -63,7 +63,7 @@ def test_a_figure_is_saved_twice_and_the_same_each_time(output):
 
 def test_a_synthetic_run_says_so(output, capsys, monkeypatch):
     shown = []
-    monkeypatch.setattr("lib.plots.display", lambda *_, **kw: shown.append(kw))
+    monkeypatch.setattr("lib.figures.style.display", lambda *_, **kw: shown.append(kw))
     folder = output / "processed" / "run"
     folder.mkdir(parents=True)
     (folder / "meta.json").write_text('{"synthetic": true}')
@@ -74,6 +74,6 @@ def test_a_synthetic_run_says_so(output, capsys, monkeypatch):
 
 
 def test_each_network_has_a_colour_of_its_own():
-    networks = [m for m in LABELS if m in COLORS]
-    colours = [COLORS[m] for m in networks]
-    assert len(set(colours)) == len(colours)
+    for series in (COLORS, RECOMMENDER_COLORS):
+        colours = [series[model] for model in LABELS if model in series]
+        assert len(set(colours)) == len(colours) > 10

@@ -17,10 +17,10 @@ from pathlib import Path
 import pandas as pd
 
 from lib import paths
+from lib.data.grid import load_grid
 from lib.errors import UserError
-from lib.grid import load_grid
-from lib.metrics import shares, summarise
-from lib.splits import Split, rolling_origins, time_split
+from lib.evaluation.metrics import shares, summarise
+from lib.evaluation.splits import Split, rolling_origins, time_split
 
 NAMES = ("auto_ets", "tsb", "croston", "nf_lstm", "nf_gru", "nf_nhits")
 RESULTS = paths.ROOT / "benchmarks" / "results"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.baselines import NAIVE, credit, mix
-from lib.evaluation import judged_on_both
-from lib.metrics import per_slot_scores, single
-from lib.splits import Split
+from lib.evaluation.evaluate import judged_on_both
+from lib.evaluation.metrics import per_slot_scores, single
+from lib.evaluation.splits import Split
+from lib.forecast.baselines import NAIVE, credit, mix
 
 METRICS = ("cross_entropy", "rmse")
 

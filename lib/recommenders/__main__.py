@@ -6,11 +6,11 @@ import click
 
 from lib import command_line
 from lib.errors import UserError
-from lib.recommenders import console
-from lib.recommenders.catalogue import Profile
+from lib.recommenders.app import console
+from lib.recommenders.app.saved_models import trained_model
 from lib.recommenders.data import load
-from lib.recommenders.registry import PLACES
-from lib.recommenders.store import trained_model
+from lib.recommenders.rating.entities import Profile
+from lib.recommenders.rating.registry import PLACES
 
 
 def model_options(command):

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from lib.data.cleaning import Repairs, clean_requests
+from lib.data.movies import complete_movies
+from lib.data.sources import open_dataset
 from lib.errors import UserError
-from lib.movies import complete_movies
-from lib.readers import open_dataset
-from lib.repair import Repairs, clean_requests
 from lib.schema import (
     AGE,
     GENDER,
@@ -71,7 +71,7 @@ def load(dataset: str) -> RatingData:
 
     Args:
         dataset: "sample", a MovieLens name, or the path of a folder, zip or file; see
-            `lib.readers.open_dataset`.
+            `lib.data.sources.open_dataset`.
 
     Returns:
         The data set. Of a movie that a user rated twice the latest rating is kept.

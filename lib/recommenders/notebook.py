@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 
 from lib import paths
-from lib.atomic import write_text
+from lib.data.cleaning import Repairs, clean_requests
+from lib.data.sources import open_dataset
+from lib.files import write_text
 from lib.notebook import Notebook
-from lib.readers import open_dataset
 from lib.recommenders.data import RatingData, load
-from lib.repair import Repairs, clean_requests
 from lib.results import Results
 from lib.schema import MOVIE, RECOMMENDER_COLUMNS, TIMESTAMP, USER
 

@@ -11,8 +11,10 @@ from click.testing import CliRunner
 
 from lib import paths
 from lib.recommenders import __main__ as command_line
-from lib.recommenders import console, store
+from lib.recommenders.app import console
+from lib.recommenders.app import saved_models as store
 from lib.recommenders.data import load
+from lib.recommenders.rating.registry import model_class
 from lib.schema import MOVIE, USER
 from tests.recommenders.small import small_data, write_csv
 
@@ -32,7 +34,7 @@ def folders(tmp_path_factory):
 def quick_models(monkeypatch, tmp_path):
     """Small models below a folder of the test."""
     monkeypatch.setattr(paths, "PROCESSED", tmp_path)
-    made = store.model_class
+    made = model_class
 
     def quick(name):
         def build(**settings):
@@ -227,7 +229,8 @@ def test_at_a_terminal_control_c_and_control_d_leave_cleanly(folders, tmp_path):
 def test_control_c_while_training_stops_with_a_status(folders, tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from lib.recommenders import bias, __main__ as m\n"
+        "from lib.recommenders import __main__ as m\n"
+        "from lib.recommenders.rating import bias\n"
         "bias.BiasModel._fit = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         f"sys.argv = ['r', 'menu', '--model', 'bias', '--dataset', {str(folders)!r} + "
         "'/people']\n"

@@ -6,13 +6,13 @@ import pytest
 import scipy.sparse as sp
 
 from lib.errors import UserError
-from lib.recommenders.content import (
+from lib.recommenders.content.hybrid import ESTIMATE, HybridModel
+from lib.recommenders.content.tfidf import (
     ContentModel,
     describe,
     enough_votes,
     weighted_rating,
 )
-from lib.recommenders.hybrid import ESTIMATE, HybridModel
 from lib.schema import MOVIE, USER
 
 MOVIES = pd.DataFrame(

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy import sparse, stats
 
-from lib.recommenders.factorization import STEPS, BayesianFM
-from lib.recommenders.gibbs_parts import (
+from lib.recommenders.rating.bayesian_fm import STEPS, BayesianFM
+from lib.recommenders.rating.gibbs import (
     Cutpoints,
     SidePrior,
     draw_normals,
     draw_truncated,
     expected_rating,
 )
-from lib.recommenders.rating_model import rmse
+from lib.recommenders.rating.model import rmse
 from lib.schema import RATING
 from tests.recommenders.small import small_data
 

@@ -5,10 +5,15 @@ import pandas as pd
 import pytest
 
 from lib.errors import UserError
-from lib.recommenders.histories import build_histories, leave_one_out
-from lib.recommenders.ncf_tuned import MOMENTS, CutBatches, TunedNeuralCF, unit_rows
-from lib.recommenders.neighbours import ItemKNN, TopPop
-from lib.recommenders.ranking import compare, evaluate, ranking_metrics
+from lib.recommenders.ranking.evaluate import compare, evaluate, ranking_metrics
+from lib.recommenders.ranking.histories import build_histories, leave_one_out
+from lib.recommenders.ranking.item_models import ItemKNN, TopPop
+from lib.recommenders.ranking.tuned_neural_cf import (
+    MOMENTS,
+    CutBatches,
+    TunedNeuralCF,
+    unit_rows,
+)
 from lib.schema import MOVIE, TIMESTAMP, USER
 
 

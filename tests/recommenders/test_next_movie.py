@@ -6,11 +6,16 @@ import pandas as pd
 import pytest
 
 from lib.errors import UserError
-from lib.recommenders.histories import build_histories, leave_one_out
-from lib.recommenders.ncf import NeuralCF, build_neural_cf
-from lib.recommenders.negatives import PairBatches, draw_negatives, forbidden_pairs
-from lib.recommenders.next_movie import PAD, NextMovie, WindowBatches, pad
-from lib.recommenders.ranking import evaluate, ranking_metrics
+from lib.recommenders.ranking.evaluate import evaluate, ranking_metrics
+from lib.recommenders.ranking.histories import build_histories, leave_one_out
+from lib.recommenders.ranking.neural_cf import (
+    NeuralCF,
+    PairBatches,
+    build_neural_cf,
+    draw_negatives,
+    forbidden_pairs,
+)
+from lib.recommenders.ranking.next_movie import PAD, NextMovie, WindowBatches, pad
 from lib.schema import MOVIE, TIMESTAMP, USER
 
 

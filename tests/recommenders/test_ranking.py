@@ -5,11 +5,9 @@ import pandas as pd
 import pytest
 
 from lib.errors import UserError
-from lib.recommenders.factors import IALS, PureSVD
-from lib.recommenders.histories import build_histories, leave_one_out
-from lib.recommenders.neighbours import EASE, ItemKNN, TopPop
-from lib.recommenders.ranking import (
-    bootstrap_interval,
+from lib.evaluation.bootstrap import bootstrap_interval
+from lib.recommenders.ranking.choose import choose, linear_models
+from lib.recommenders.ranking.evaluate import (
     evaluate,
     gains,
     hits,
@@ -17,7 +15,9 @@ from lib.recommenders.ranking import (
     ranking_metrics,
     sample_negatives,
 )
-from lib.recommenders.ranking_models import choose, linear_models
+from lib.recommenders.ranking.histories import build_histories, leave_one_out
+from lib.recommenders.ranking.item_models import EASE, ItemKNN, TopPop
+from lib.recommenders.ranking.matrix_factorization import IALS, PureSVD
 from lib.schema import MOVIE, TIMESTAMP, USER
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from lib.paths import ROOT
 from lib.recommenders.data import load
-from lib.recommenders.factors import IALS, PureSVD
-from lib.recommenders.histories import build_histories, leave_one_out
-from lib.recommenders.neighbours import EASE, ItemKNN, TopPop
-from lib.recommenders.next_movie import NextMovie
-from lib.recommenders.ranking import evaluate, hits, ranking_metrics
+from lib.recommenders.ranking.evaluate import evaluate, hits, ranking_metrics
+from lib.recommenders.ranking.histories import build_histories, leave_one_out
+from lib.recommenders.ranking.item_models import EASE, ItemKNN, TopPop
+from lib.recommenders.ranking.matrix_factorization import IALS, PureSVD
+from lib.recommenders.ranking.next_movie import NextMovie
 
 FOLDER = ROOT.parent / "shared" / "data" / "ml-100k"
 

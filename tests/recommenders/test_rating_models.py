@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from lib.errors import UserError
-from lib.recommenders.catalogue import Profile
 from lib.recommenders.data import random_split
-from lib.recommenders.rating_model import rmse, root_mean_square
-from lib.recommenders.registry import PLACES, load_model, model_class
+from lib.recommenders.rating.entities import Profile
+from lib.recommenders.rating.model import rmse, root_mean_square
+from lib.recommenders.rating.registry import PLACES, load_model, model_class
 from lib.schema import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from tests.recommenders.small import small_data
 

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
 from lib.paths import ROOT
 from lib.recommenders.data import random_split
-from lib.recommenders.network_model import OOV
-from lib.recommenders.pair_features import PairFeatures, movie_likeness
-from lib.recommenders.rating_protocols import (
+from lib.recommenders.rating.network import OOV
+from lib.recommenders.rating.pair_features import PairFeatures, movie_likeness
+from lib.recommenders.rating.protocols import (
     error_metrics,
     fit_and_measure,
     movie_mean_rmse,
@@ -21,14 +22,12 @@ from lib.recommenders.rating_protocols import (
     new_user_split,
     over_folds,
     profile_of,
-    rmse_difference_interval,
-    rmse_interval,
 )
-from lib.recommenders.recommendernet import RecommenderNet, RecommenderNetPlus
-from lib.recommenders.registry import model_class
-from lib.recommenders.svdpp import SVDpp, unseen_against_mean
-from lib.recommenders.svm import SVMModel
-from lib.recommenders.wide_deep import WideDeep
+from lib.recommenders.rating.recommendernet import RecommenderNet, RecommenderNetPlus
+from lib.recommenders.rating.registry import model_class
+from lib.recommenders.rating.svdpp import SVDpp, unseen_against_mean
+from lib.recommenders.rating.svm import SVMModel
+from lib.recommenders.rating.wide_deep import WideDeep
 from lib.schema import MOVIE, RATING, USER
 from tests.recommenders.small import small_data
 
@@ -46,7 +45,7 @@ def svd(data):
 def test_svdpp_leaves_the_home_folder_alone(tmp_path):
     code = (
         "from pathlib import Path\n"
-        "from lib.recommenders.svdpp import SVDpp\n"
+        "from lib.recommenders.rating.svdpp import SVDpp\n"
         "from tests.recommenders.small import small_data\n"
         "data = small_data(Path('.'), users=9)\n"
         "SVDpp(rank=2, epochs=1).fit(data.ratings, None, data.movies)\n"

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.recommenders import compare_study as compare
-from lib.recommenders import form
-from lib.recommenders import rating_charts as charts
-from lib.recommenders import rating_study as study
-from lib.recommenders import rating_tables as tables
-from lib.recommenders.bias import BiasModel
-from lib.recommenders.store import Trained
+from lib.figures import ratings as charts
+from lib.recommenders import comparison as compare
+from lib.recommenders.app import form
+from lib.recommenders.app.saved_models import Trained
+from lib.recommenders.rating import evaluate as study
+from lib.recommenders.rating import tables
+from lib.recommenders.rating.bias import BiasModel
 from lib.schema import MOVIE, RATING, RECOMMENDER_COLUMNS, USER
 from tests.recommenders.small import small_data
 

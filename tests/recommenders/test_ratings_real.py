@@ -4,9 +4,9 @@ import pytest
 
 from lib.paths import ROOT
 from lib.recommenders.data import load, official_folds
-from lib.recommenders.factorization import BayesianFM
-from lib.recommenders.rating_model import rmse
-from lib.recommenders.registry import model_class
+from lib.recommenders.rating.bayesian_fm import BayesianFM
+from lib.recommenders.rating.model import rmse
+from lib.recommenders.rating.registry import model_class
 
 FOLDER = ROOT.parent / "shared" / "data" / "ml-100k"
 needs_data = pytest.mark.skipif(not FOLDER.exists(), reason="ml-100k is not here")

@@ -7,22 +7,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import paths, reporting
+from lib import paths
+from lib import report as reporting
+from lib.evaluation.bootstrap import bootstrap_interval
+from lib.figures import movies as explore_charts
+from lib.figures.style import save_figure, use_style
 from lib.parameters import declared, read_notebook
-from lib.plots import save_figure, use_style
-from lib.recommenders import (
-    content_study,
-    content_tables,
-    explore_charts,
-    ncf_study,
-    ranking_study,
-)
-from lib.recommenders.content import ContentModel
+from lib.recommenders.content import ranking as content_study
+from lib.recommenders.content import tables as content_tables
+from lib.recommenders.content.tfidf import ContentModel
 from lib.recommenders.data import load
-from lib.recommenders.histories import build_histories, leave_one_out
-from lib.recommenders.neighbours import EASE, ItemKNN, TopPop
 from lib.recommenders.notebook import RecommenderNotebook, repairs_of, write_meta
-from lib.recommenders.ranking import Ranks, bootstrap_interval
+from lib.recommenders.ranking import ncf_study
+from lib.recommenders.ranking import tables as ranking_study
+from lib.recommenders.ranking.evaluate import FULL, Ranked, Ranks, fit_and_rank
+from lib.recommenders.ranking.histories import build_histories, leave_one_out
+from lib.recommenders.ranking.item_models import EASE, ItemKNN, TopPop
 from lib.results import read_results
 from lib.schema import MOVIE, RATING, RECOMMENDER_COLUMNS, TIMESTAMP, USER
 from tests.recommenders.small import small_data, write_csv
@@ -38,11 +38,11 @@ def output(tmp_path, monkeypatch):
     return tmp_path
 
 
-def ranked(full, sampled=None) -> ranking_study.Ranked:
+def ranked(full, sampled=None) -> Ranked:
     full = np.asarray(full)
     sampled = full[:, None] if sampled is None else np.asarray(sampled)
     ranks = Ranks(np.arange(len(full)), sampled, full)
-    return ranking_study.Ranked(ranks, {"": ranks}, 1.0)
+    return Ranked(ranks, {"": ranks}, 1.0)
 
 
 def test_results_have_the_columns_of_the_recommenders(output):
@@ -76,7 +76,7 @@ def test_the_record_of_the_data_counts_ratings_given_again(output):
 
 
 def test_the_mark_of_synthetic_figures_leaves_the_title_whole(output, monkeypatch):
-    monkeypatch.setattr("lib.plots.display", lambda *_, **__: None)
+    monkeypatch.setattr("lib.figures.style.display", lambda *_, **__: None)
     (paths.PROCESSED / "run").mkdir(parents=True)
     (paths.PROCESSED / "run" / "meta.json").write_text('{"synthetic": true}')
     use_style()
@@ -95,25 +95,22 @@ def test_differences_are_paired_and_judged_by_their_interval():
         "same": ranked(base),
         "other": ranked(base[::-1]),
     }
-    gaps = ranking_study.differences(
-        models, "good", ["same", "good"], ranking_study.FULL
-    )
+    gaps = ranking_study.differences(models, "good", ["same", "good"], FULL)
     verdicts = gaps.apply(ranking_study.verdict, axis=1).tolist()
     assert verdicts == ["better"] * 2 + ["no clear difference"] * 2
     assert (gaps["low"] <= gaps["difference"]).all()
-    pair = ranking_study.differences(models, "same", ["other"], ranking_study.FULL)
+    pair = ranking_study.differences(models, "same", ["other"], FULL)
     assert set(pair.apply(ranking_study.verdict, axis=1)) == {"no clear difference"}
 
 
 def test_seeds_are_averaged_and_recorded_one_by_one(output):
     data = small_data(output)
     split = leave_one_out(build_histories(data.ratings))
-    both = ranking_study.fit_and_rank({0: TopPop(), 1: EASE(reg=5)}, split)
+    both = fit_and_rank({0: TopPop(), 1: EASE(reg=5)}, split)
     alone = [
-        ranking_study.fit_and_rank({"": model}, split).ranks
-        for model in (TopPop(), EASE(reg=5))
+        fit_and_rank({"": model}, split).ranks for model in (TopPop(), EASE(reg=5))
     ]
-    full = both.of(ranking_study.FULL)
+    full = both.of(FULL)
     assert full.shape == (len(split.users), 2)
     np.testing.assert_array_equal(full, np.stack([r.full for r in alone], axis=1))
     nb = RecommenderNotebook.__new__(RecommenderNotebook)

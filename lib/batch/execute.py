@@ -1,0 +1,182 @@
+"""Run one notebook with papermill, in a kernel of this very interpreter."""
+
+import logging
+import os
+import re
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+
+from lib.errors import UserError
+from lib.paths import shown
+
+PROGRESS = "POPULARITY_PROGRESS"
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "POLARS_MAX_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
+# Notebooks that run side by side share a GPU; the first must not take all its memory.
+SHARED_GPU = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+POLL_SECONDS = 0.2
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def kernel_manager(
+    folder: Path, variables: dict[str, str], sockets: Path, log: IO
+) -> type:
+    """A kernel manager for sys.executable, whatever kernels are registered.
+
+    Folder and variables go to the kernel alone: this process may run several
+    notebooks at once, so its own working directory and environment stay as they are.
+    Sockets are files: free TCP ports can be taken twice when many kernels start. What
+    libraries print past the notebook goes to the log.
+    """
+
+    class OwnKernel(AsyncKernelManager):
+        def __init__(self, **options):
+            super().__init__(transport="ipc", ip=f"{sockets}/k", **options)
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            launcher = [sys.executable, "-m", "ipykernel_launcher"]
+            return KernelSpec(
+                argv=[*launcher, "-f", "{connection_file}"],
+                display_name="Python 3",
+                language="python",
+            )
+
+        async def _async_pre_start_kernel(self, **options):
+            given = {**SHARED_GPU, **os.environ, **options.get("env", {})}
+            options["env"] = given | variables
+            options |= {"cwd": str(folder), "stdout": log, "stderr": log}
+            return await super()._async_pre_start_kernel(**options)
+
+        pre_start_kernel = _async_pre_start_kernel
+
+    return OwnKernel
+
+
+def execute(
+    source: Path,
+    target: Path,
+    parameters: dict,
+    *,
+    progress: Path | None = None,
+    echo: Callable[[str], None] = print,
+    threads: int | None = None,
+) -> None:
+    """Run a notebook and keep its executed copy.
+
+    Args:
+        source: the notebook; its folder is the working directory, as in JupyterLab.
+        target: the executed copy. It appears only when every cell has ended well;
+            otherwise `<stem>.failed.ipynb` beside it shows how far it came.
+        parameters: values for the cell tagged `parameters`.
+        progress: file to which the notebook appends lines; each goes to `echo` at once.
+        echo: called with each such line.
+        threads: limit for the numerical libraries, None for all cores.
+
+    Raises:
+        UserError: a cell failed; names the notebook, the cell and the error.
+    """
+    # what it logs on an error is said again, shorter, by the error raised here
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    variables = dict.fromkeys(THREADS, str(threads)) if threads else {}
+    if progress:
+        variables[PROGRESS] = str(progress)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    running = target.with_suffix(".running.ipynb")
+    failed = target.with_suffix(".failed.ipynb")
+    with (
+        Relay(progress, echo),
+        tempfile.TemporaryDirectory(prefix="k") as sockets,
+        tempfile.TemporaryFile("w+") as log,
+    ):
+        kernel = kernel_manager(source.parent, variables, sockets, log)
+        try:
+            papermill.execute_notebook(
+                source,
+                running,
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                kernel_manager_class=kernel,
+            )
+        except papermill.PapermillExecutionError as error:
+            os.replace(running, failed)
+            raise UserError(explain(source.stem, error, failed)) from None
+        except DeadKernelError:
+            os.replace(running, failed)
+            log.seek(0)
+            last = log.read().strip().splitlines()[-1:]
+            raise UserError(
+                f"{source.stem}: its process was stopped by the system, often for want "
+                "of memory (JOBS=1 runs one notebook at a time); "
+                f"the notebook up to there: {shown(failed)}"
+                + "".join(f"\n  its last words: {line}" for line in last)
+            ) from None
+    os.replace(running, target)
+    failed.unlink(missing_ok=True)
+
+
+def explain(name: str, error: Exception, evidence: Path) -> str:
+    """What went wrong in a notebook: one line for a user's mistake, else a few."""
+    if error.ename == "UserError":
+        return error.evalue
+    where = f"cell {error.exec_count}" if error.exec_count else "a cell"
+    first = next((line for line in error.source.splitlines() if line.strip()), "")
+    what = COLOURS.sub("", error.evalue).strip().splitlines() or [""]
+    return (
+        f"{name} failed in {where}: {error.ename}: {what[0]}\n"
+        f"  the cell begins: {first.strip()}\n"
+        f"  the notebook up to there: {shown(evidence)}"
+    )
+
+
+class Relay:
+    """Passes on the lines that another process appends to a file, as they come."""
+
+    def __init__(self, path: Path | None, echo: Callable[[str], None]):
+        self.path, self.echo = path, echo
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self):
+        if self.path:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text("")
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        if self.path:
+            self.thread.join()
+
+    def _watch(self) -> None:
+        with self.path.open() as file:
+            pending = ""
+            while True:
+                last_round = self.ended.wait(POLL_SECONDS)
+                pending += file.read()
+                *lines, pending = pending.split("\n")
+                for line in lines:
+                    self.echo(line)
+                if last_round:
+                    return

@@ -1,0 +1,192 @@
+"""Finding the request log of a data set: MovieLens' three layouts, and event logs."""
+
+import csv
+from pathlib import Path
+
+import polars as pl
+
+from lib.data.logfile import DAT_FIELDS, LogFile
+from lib.errors import UserError
+from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+
+# Names tried, in this order, for the columns of an event log that are not given
+KNOWN_NAMES = {
+    USER: "userId user_id userid user uid visitorid customer_id".split(),
+    MOVIE: "movieId movie_id movieid movie itemId item_id itemid item".split(),
+    TIMESTAMP: "timestamp time datetime date ts event_time created_at".split(),
+    RATING: "rating score stars".split(),
+}
+PARAMETERS = {
+    USER: "USER_COLUMN",
+    MOVIE: "ITEM_COLUMN",
+    TIMESTAMP: "TIME_COLUMN",
+    RATING: "RATING_COLUMN",
+}
+NO_RATINGS = "none"  # in the place of the column of the ratings
+_MOVIELENS = {c: c for c in (USER, MOVIE, RATING, TIMESTAMP)}
+_LOG_PATTERNS = ("ratings*.csv", "ratings*.dat", "u.data")
+_NOT_A_LOG = ("movies*", "links*", "users*", "tags*", "genome*", "metadata*")
+_SEPARATORS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
+
+
+def find_log(place: Path, shown: str, columns: dict[str, str]) -> LogFile:
+    """Find the request log of a data set and its columns.
+
+    Args:
+        place: A folder or a file.
+        shown: The place as messages name it.
+        columns: Names of columns that the user gave, for userId, movieId, timestamp
+            and rating; ``none`` for rating leaves the ratings out.
+
+    Returns:
+        The log.
+
+    Raises:
+        UserError: No log is there, or a column of it is missing.
+    """
+    if place.is_file():
+        return _log_file(place, shown, columns)
+    folder = _folder_with_data(place)
+    inside = folder.relative_to(place)
+    shown = shown if inside == Path() else f"{shown}/{inside}"
+    for pattern in _LOG_PATTERNS:
+        if found := sorted(folder.glob(pattern), key=lambda p: (len(p.name), p.name)):
+            return _log_file(found[0], f"{shown}/{found[0].name}", columns)
+    found = [p for p in _tables(folder) if not any(p.match(n) for n in _NOT_A_LOG)]
+    if len(found) == 1:
+        return _log_file(found[0], f"{shown}/{found[0].name}", columns)
+    names = ", ".join(p.name for p in found[:5]) or "no table"
+    raise UserError(
+        f"{shown}: found {names}, expected ratings.csv, ratings.dat, u.data or a "
+        "single CSV or Parquet file; give the path of the log itself"
+    )
+
+
+def _folder_with_data(place: Path) -> Path:
+    """The folder itself, or the one below it that holds the files of an archive."""
+    folders = [place, *sorted(p for p in place.rglob("*") if p.is_dir())]
+    folders = [f for f in folders if "__MACOSX" not in f.parts]
+    for folder in folders:
+        if any(any(folder.glob(p)) for p in _LOG_PATTERNS):
+            return folder
+    return next((f for f in folders if _tables(f)), place)
+
+
+def _tables(folder: Path) -> list[Path]:
+    return sorted(p for e in ("csv", "tsv", "parquet") for p in folder.glob(f"*.{e}"))
+
+
+def _log_file(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
+    if path.suffix == ".parquet":
+        return _parquet_log(path, shown, columns)
+    first = _first_line(path, shown)
+    if path.name == "u.data":
+        _expect_fields(shown, first, "\t", 4)
+        return LogFile(path, shown, _MOVIELENS, "\t", list(_MOVIELENS), True)
+    if path.suffix == ".dat":
+        _expect_fields(shown, first, "::", 4)
+        if path.name.startswith("tags"):
+            return LogFile(path, shown, _without(RATING), "::", list(_MOVIELENS), True)
+        return LogFile(path, shown, _MOVIELENS, ":", DAT_FIELDS, True)
+    separator = "\t" if path.suffix == ".tsv" else ","
+    names = next(csv.reader([first], delimiter=separator))
+    movielens = path.match("ratings*.csv") or path.match("tags.csv")
+    if movielens and not columns:
+        needed = _without(RATING) if path.match("tags.csv") else _MOVIELENS
+    else:
+        needed = None
+    found = _columns(shown, names, columns, needed)
+    return LogFile(path, shown, found, separator, None, needed is not None)
+
+
+def _parquet_log(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
+    try:
+        names = pl.scan_parquet(path).collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(
+            f"{shown}: cannot be read as Parquet ({_brief(error)}); write it again"
+        ) from error
+    return LogFile(path, shown, _columns(shown, names, columns, None), "")
+
+
+def _without(column: str) -> dict[str, str]:
+    return {c: n for c, n in _MOVIELENS.items() if c != column}
+
+
+def _first_line(path: Path, shown: str) -> str:
+    try:
+        with path.open("rb") as file:
+            line = file.readline(65_536)
+    except OSError as error:
+        raise UserError(
+            f"{shown}: cannot be read ({error.strerror}); check the path and permission"
+        ) from error
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(
+            f"{shown}, line 1: found UTF-16 text, expected UTF-8; save it as UTF-8"
+        )
+    try:
+        text = line.decode("utf-8-sig").strip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{shown}, line 1: found the byte 0x{line[error.start]:02x}, expected "
+            "UTF-8; save the file as UTF-8"
+        ) from error
+    if not text:
+        raise UserError(
+            f"{shown}, line 1: found an empty line or file, expected a request log; "
+            "check that the file was copied completely"
+        )
+    return text
+
+
+def _expect_fields(shown: str, line: str, separator: str, count: int) -> None:
+    found = len(line.split(separator))
+    if found < count:
+        name = _SEPARATORS.get(separator, f"'{separator}'")
+        raise UserError(
+            f"{shown}, line 1: found {line[:60]!r}, expected {count} fields with "
+            f"{name} between them; check the separator"
+        )
+
+
+def _columns(
+    shown: str, names: list[str], given: dict[str, str], needed: dict | None
+) -> dict[str, str]:
+    """Column of the file for each column of the log."""
+    found = {}
+    for column, known in KNOWN_NAMES.items():
+        if column == RATING and given.get(RATING) == NO_RATINGS:
+            continue
+        asked = [given[column]] if given.get(column) else None
+        wanted = asked or ([column] if needed else known)
+        name = next((n for n in wanted if n in names), None)
+        if name is not None:
+            found[column] = name
+        elif column != RATING or asked or (needed and RATING in needed):
+            raise UserError(_missing(shown, names, column, wanted, bool(needed)))
+    return found
+
+
+def _missing(
+    shown: str, names: list[str], column: str, wanted: list[str], movielens: bool
+) -> str:
+    other = [s for s in _SEPARATORS if len(names) == 1 and s in names[0]]
+    if other:
+        return (
+            f"{shown}, line 1: found {_SEPARATORS[other[0]]} between the columns, "
+            "expected a comma; save the file with commas"
+        )
+    do = (
+        "rename the column"
+        if movielens
+        else f"rename it or name it with {PARAMETERS[column]}=…"
+    )
+    return (
+        f"{shown}: column {' or '.join(wanted[:3])} is missing, found "
+        f"{', '.join(names[:8])}; {do}"
+    )
+
+
+def _brief(error: Exception) -> str:
+    return str(error).splitlines()[0][:80]

@@ -1,0 +1,159 @@
+"""The movies of a data set: titles, genres, release years, texts where there are any.
+
+Movies are few, so they are read at once, as text first: a fault is then found with its
+line.
+"""
+
+import ast
+import json
+from pathlib import Path
+
+import polars as pl
+
+from lib.data.text_tables import read_table, split_lines, whole_numbers
+from lib.schema import (
+    GENRES,
+    MOVIE,
+    NO_GENRES,
+    OVERVIEW,
+    RELEASE_YEAR,
+    TAGLINE,
+    TITLE,
+)
+
+# The last "(1995)" of the title; series have "(2006–2007)" or "(2009– )"
+YEAR_PATTERN = r"^.*\((\d{4})\s*(?:[-–—]\s*(?:\d{4})?\s*)?\)"
+# The 19 flags of u.item, in the order of u.genre
+ITEM_GENRES = (
+    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "
+    "Fantasy Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
+).split()
+_METADATA_FILES = ("movies_metadata*.csv", "tmdb_5000_movies.csv")
+_TEXTS = [OVERVIEW, TAGLINE]
+_ITEM_FIELDS = [MOVIE, TITLE, "release", "video", "url", *ITEM_GENRES]
+
+
+def release_year(title: pl.Expr) -> pl.Expr:
+    """The year in brackets in a title: Int32, null where there is none."""
+    year = title.str.extract(YEAR_PATTERN).cast(pl.Int32)
+    return pl.when(year.is_between(1870, 2100)).then(year).alias(RELEASE_YEAR)
+
+
+def read_movies(folder: Path, shown: str) -> pl.DataFrame | None:
+    """Read the movies that lie beside a request log.
+
+    Args:
+        folder: The folder of the log.
+        shown: The folder as messages name it.
+
+    Returns:
+        movieId (int64), title, genres (separated by "|"), release_year (int32, null if
+        unknown), and overview and tagline where the folder has them; in the order of
+        the file, which may name a movie twice. None without a file of movies.
+
+    Raises:
+        UserError: A file cannot be read, with its line and what was found there.
+    """
+    readers = {"movies.csv": _read_csv, "movies.dat": _read_dat, "u.item": _read_item}
+    name = next((n for n in readers if (folder / n).is_file()), None)
+    metadata = _read_metadata(folder, shown)
+    if name is None:
+        return metadata
+    movies = readers[name](folder / name, f"{shown}/{name}")
+    title = pl.col(TITLE).str.strip_chars()
+    movies = movies.with_columns(title, release_year(title))
+    if metadata is not None and OVERVIEW not in movies.columns:
+        texts = metadata.select(MOVIE, *_TEXTS)
+        movies = movies.join(texts, on=MOVIE, how="left", maintain_order="left")
+    return movies
+
+
+def complete_movies(
+    movies: pl.DataFrame | None, ids: pl.Series, names: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """One row for every movie of the log, sorted by id.
+
+    Args:
+        movies: What `read_movies` gave.
+        ids: The distinct movies of the log, int64.
+        names: movieId and title, for a log whose ids are words.
+
+    Returns:
+        The table, and how many movies were ``missing``, ``doubled`` (the first row
+        counts), ``without_genres`` and ``without_year``.
+    """
+    wanted = pl.DataFrame({MOVIE: ids.sort()})
+    counts = {"missing": 0, "doubled": 0}
+    if movies is None:
+        movies = names if names is not None else wanted
+    else:
+        counts["missing"] = wanted.join(movies, on=MOVIE, how="anti").height
+        counts["doubled"] = movies.height - movies[MOVIE].n_unique()
+    types = {TITLE: pl.String, GENRES: pl.String, RELEASE_YEAR: pl.Int32}
+    absent = {c: pl.lit(None, t) for c, t in types.items() if c not in movies.columns}
+    movies = movies.with_columns(**absent)
+    movies = movies.unique(MOVIE, keep="first", maintain_order=True)
+    table = wanted.join(movies, on=MOVIE, how="left", maintain_order="left")
+    genres = pl.col(GENRES).replace("", None).fill_null(NO_GENRES)
+    unnamed = pl.format("Movie {}", pl.col(MOVIE))
+    table = table.with_columns(
+        genres, pl.col(TITLE).replace("", None).fill_null(unnamed)
+    )
+    counts["without_genres"] = table.filter(pl.col(GENRES) == NO_GENRES).height
+    counts["without_year"] = table[RELEASE_YEAR].null_count()
+    return table, counts
+
+
+def _read_csv(path: Path, shown: str) -> pl.DataFrame:
+    table = read_table(path, shown, [MOVIE, TITLE, GENRES])
+    kept = [MOVIE, TITLE, GENRES, *(c for c in _TEXTS if c in table.columns)]
+    return whole_numbers(table.select(kept), MOVIE, shown)
+
+
+def _read_dat(path: Path, shown: str) -> pl.DataFrame:
+    table = split_lines(path, shown, "::", [MOVIE, TITLE, GENRES])
+    return whole_numbers(table, MOVIE, shown, header=0)
+
+
+def _read_item(path: Path, shown: str) -> pl.DataFrame:
+    table = split_lines(path, shown, "|", _ITEM_FIELDS)
+    flags = [
+        pl.when(pl.col(g) == "1").then(pl.lit(g)) for g in ITEM_GENRES if g != "unknown"
+    ]
+    genres = pl.concat_str(flags, separator="|", ignore_nulls=True).alias(GENRES)
+    table = table.select(MOVIE, TITLE, genres)
+    return whole_numbers(table, MOVIE, shown, header=0)
+
+
+def _read_metadata(folder: Path, shown: str) -> pl.DataFrame | None:
+    """Titles and texts of TMDB in one of Kaggle's layouts, joined by links*.csv."""
+    found = [p for n in _METADATA_FILES for p in sorted(folder.glob(n))]
+    links = next(iter(sorted(folder.glob("links*.csv"))), None)
+    if not found or links is None:
+        return None
+    metadata = found[0]
+    fields = ["id", TITLE, GENRES, "release_date", *_TEXTS]
+    records = read_table(metadata, f"{shown}/{metadata.name}", fields)
+    records = records.with_columns(pl.col("id").cast(pl.Int64, strict=False))
+    records = records.drop_nulls("id").unique("id", keep="first", maintain_order=True)
+    ids = read_table(links, f"{shown}/{links.name}", [MOVIE, "tmdbId"])
+    ids = whole_numbers(ids, MOVIE, f"{shown}/{links.name}")
+    ids = ids.with_columns(
+        pl.col("tmdbId").cast(pl.Float64, strict=False).cast(pl.Int64)
+    )
+    table = ids.join(records, left_on="tmdbId", right_on="id", maintain_order="left")
+    year = pl.col("release_date").str.extract(r"^(\d{4})-").cast(pl.Int32)
+    genres = pl.col(GENRES).map_elements(_genre_names, pl.String)
+    return table.select(MOVIE, TITLE, genres, year.alias(RELEASE_YEAR), *_TEXTS)
+
+
+def _genre_names(field: str) -> str | None:
+    """Names in TMDB's list of genres: JSON in one edition, Python literals in another.
+
+    A field that is neither has no genres: the full Kaggle file has such rows.
+    """
+    try:
+        genres = json.loads(field) if '"' in field else ast.literal_eval(field)
+        return "|".join(g["name"] for g in genres) or None
+    except (ValueError, SyntaxError, TypeError, KeyError):
+        return None

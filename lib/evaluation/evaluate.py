@@ -1,0 +1,241 @@
+"""One evaluation for every forecaster: naive, network or peer.
+
+A forecaster is either a finished array of forecasts or a function that makes one:
+counts (T, M), split → predicted shares (T, M), row t from rows before t. What it fits
+or chooses must come from slots before `split.test`; `check_no_leak` finds out.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lib.evaluation.bootstrap import paired_bootstrap
+from lib.evaluation.cold_start import cold_start
+from lib.evaluation.metrics import (
+    HIGHER_IS_BETTER,
+    METRICS,
+    floor_gap_closed,
+    per_slot_scores,
+    summarise,
+)
+from lib.evaluation.splits import Split
+
+Forecaster = np.ndarray | Callable[[np.ndarray, Split], np.ndarray]
+SHARE_ERRORS = ["mse", "rmse", "mae"]  # columns judged on the RMSE-tuned variant
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything measured of one forecaster on one split.
+
+    Attributes:
+        per_slot: one row per slot with requests: `split`, then the columns of
+            `lib.evaluation.metrics.per_slot_scores`.
+        scores: split name → metric → value.
+        cold_start: see `lib.evaluation.cold_start.cold_start`, over the test slots.
+    """
+
+    per_slot: pd.DataFrame
+    scores: dict[str, dict[str, float]]
+    cold_start: pd.DataFrame
+
+
+def run_forecaster(
+    forecaster: Forecaster, counts: np.ndarray, split: Split
+) -> np.ndarray:
+    """The forecasts for all slots up to the last test slot.
+
+    A function is handed those slots and no later one.
+
+    Returns:
+        (split.test.stop, M) predicted shares.
+    """
+    if callable(forecaster):
+        forecaster = forecaster(split.seen(counts), split)
+    return split.seen(np.asarray(forecaster))
+
+
+def evaluate(
+    forecaster: Forecaster,
+    counts: np.ndarray,
+    split: Split,
+    best_simple_rmse: Mapping[str, float] | None = None,
+) -> Evaluation:
+    """Score a forecaster on the training, validation and test slots.
+
+    The first slot is left out of the training scores: nothing is known before it.
+
+    Args:
+        forecaster: array or function, see the module.
+        counts: (T, M) requests.
+        split: the cut-offs.
+        best_simple_rmse: split name → RMSE of the best simple baseline
+            (`best_simple`); adds `floor_gap_closed`.
+
+    Raises:
+        ValueError: the forecast is not (T, M) or a row is not shares.
+    """
+    forecast, counts = run_forecaster(forecaster, counts, split), split.seen(counts)
+    tables = {
+        part: per_slot_scores(counts, forecast, range(max(slots.start, 1), slots.stop))
+        for part, slots in split.parts.items()
+    }
+    scores = {part: summarise(table) for part, table in tables.items()}
+    for part, best in (best_simple_rmse or {}).items():
+        score = scores[part]
+        score["floor_gap_closed"] = floor_gap_closed(
+            score["rmse"], best, score["rmse_floor"]
+        )
+    return Evaluation(
+        _stack(tables, "split"),
+        scores,
+        cold_start(counts, forecast, split.train.stop, split.test),
+    )
+
+
+def evaluate_rolling(
+    forecaster: Callable[[np.ndarray, Split], np.ndarray],
+    counts: np.ndarray,
+    origins: Iterable[Split],
+) -> pd.DataFrame:
+    """Score a forecaster from several cut-offs, each with its own fit and tuning.
+
+    At each origin the forecaster is run anew on the slots up to the end of that
+    origin's test block; only the test block is scored.
+
+    Args:
+        forecaster: counts, split → forecasts.
+        counts: (T, M) requests.
+        origins: see `lib.evaluation.splits.rolling_origins`.
+
+    Returns:
+        One row per tested slot: `origin` (0, 1, …), then the columns of
+        `per_slot_scores`; `lib.evaluation.metrics.summarise` turns it into scores.
+    """
+    tables = {}
+    for number, split in enumerate(origins):
+        forecast = run_forecaster(forecaster, counts, split)
+        tables[number] = per_slot_scores(split.seen(counts), forecast, split.test)
+    return _stack(tables, "origin")
+
+
+def judged_on_both(
+    by_cross_entropy: pd.DataFrame, by_rmse: pd.DataFrame
+) -> pd.DataFrame:
+    """One per-slot table of an opponent that was tuned twice.
+
+    Smoothing that is best for cross-entropy is seldom best for the RMSE. The errors of
+    the share come from the variant tuned for the RMSE, everything else from the one
+    tuned for cross-entropy, so that the opponent meets every measure at its best.
+    """
+    table = by_cross_entropy.copy()
+    table[SHARE_ERRORS] = by_rmse[SHARE_ERRORS].to_numpy()
+    return table
+
+
+def best_simple(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, float]]:
+    """The baseline of least RMSE in each part: the reference of `floor_gap_closed`.
+
+    Args:
+        tables: name → per-slot table with a `split` column (`evaluate_naive`).
+
+    Returns:
+        Split name → (baseline, its RMSE). It is picked by the very slots it is
+        measured on, which favours the baselines, not what is compared with them.
+    """
+    rmse = pd.DataFrame(
+        {name: t.groupby("split")["mse"].mean() ** 0.5 for name, t in tables.items()}
+    )
+    return {part: (row.idxmin(), float(row.min())) for part, row in rmse.iterrows()}
+
+
+def scores_by_split(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Split name → metric → value of a per-slot table with a `split` column."""
+    return {str(part): summarise(rows) for part, rows in table.groupby("split")}
+
+
+def compare(
+    ours: pd.DataFrame,
+    theirs: pd.DataFrame,
+    metrics: Sequence[str] = METRICS,
+    **bootstrap,
+) -> pd.DataFrame:
+    """Paired bootstrap of two forecasters over the slots that both tables hold.
+
+    Args:
+        ours, theirs: per-slot tables; only slots in both are compared.
+        metrics: columns to compare; `rmse` is compared as its square, `mse`, whose
+            mean over slots the RMSE is the root of.
+        bootstrap: passed on to `lib.evaluation.bootstrap.paired_bootstrap`.
+
+    Returns:
+        One row per metric: `difference` (ours − theirs), `low`, `high` (95 % unless
+        said otherwise), `slots`, and `verdict`: better, worse, or even when the
+        interval holds zero.
+    """
+    both = ours.merge(theirs, on="slot", suffixes=("_ours", "_theirs"))
+    rows = {}
+    for metric in metrics:
+        column = "mse" if metric == "rmse" else metric
+        result = paired_bootstrap(
+            both[f"{column}_ours"], both[f"{column}_theirs"], **bootstrap
+        )
+        up, down = (
+            ("better", "worse") if metric in HIGHER_IS_BETTER else ("worse", "better")
+        )
+        verdict = up if result.above_zero else down if result.below_zero else "even"
+        rows[metric] = [result.mean, result.low, result.high, result.n_slots, verdict]
+    columns = ["difference", "low", "high", "slots", "verdict"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+
+
+def over_seeds(scores: Sequence[Mapping[str, float]]) -> pd.DataFrame:
+    """Mean and standard deviation of each metric over seeds.
+
+    Returns:
+        Index metric; columns `mean`, `sd` (n − 1 in the denominator, NaN for one
+        seed) and `seeds`.
+    """
+    table = pd.DataFrame(scores)
+    return pd.DataFrame(
+        {"mean": table.mean(), "sd": table.std(ddof=1), "seeds": len(table)}
+    )
+
+
+def check_no_leak(
+    forecaster: Callable[[np.ndarray, Split], np.ndarray],
+    counts: np.ndarray,
+    split: Split,
+    rng: int | np.random.Generator = 0,
+) -> None:
+    """Raise if a forecast changes when later slots are replaced by noise.
+
+    The forecaster is run three times: on the data, with all slots from the first test
+    slot on replaced, and with the second half of the test slots replaced. Forecasts up
+    to and including the first replaced slot must not change.
+
+    Raises:
+        ValueError: names the first forecast row that knew the future.
+    """
+    generator = np.random.default_rng(rng)
+    truth = run_forecaster(forecaster, counts, split)
+    for first in (split.test.start, (split.test.start + split.test.stop) // 2):
+        changed = counts.copy()
+        noise = generator.poisson(3.0, size=changed[first:].shape)
+        changed[first:] = noise.astype(counts.dtype)
+        other = run_forecaster(forecaster, changed, split)
+        differs = np.abs(truth - other)[: first + 1].max(axis=1) > 1e-9
+        if differs.any():
+            raise ValueError(
+                f"the forecast of slot {int(differs.argmax())} depends on slots from "
+                f"{first} on: it knows the future"
+            )
+
+
+def _stack(tables: Mapping, key: str) -> pd.DataFrame:
+    """Tables under each other with their keys in a first column."""
+    parts = [table.assign(**{key: value}) for value, table in tables.items()]
+    stacked = pd.concat(parts, ignore_index=True)
+    return stacked[[key, *(c for c in stacked.columns if c != key)]]

@@ -1,0 +1,170 @@
+"""All forecasters from several cut-offs: the rolling-origin part of notebook 06.
+
+Everything is fitted anew at each cut-off with what lies before it, and judged on the
+slots up to the next one (`splits.rolling_origins`). The simple forecasts and
+LightGBM are tuned anew, too; the networks keep their settings.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from lib import paths
+from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
+from lib.evaluation.metrics import summarise
+from lib.evaluation.splits import Split, rolling_origins
+from lib.experiments.comparison import TUNED_FOR, calendar
+from lib.experiments.task import Study, mean_forecast, normalised
+from lib.forecast.baselines import rolling_naive
+from lib.forecast.boosted_trees import lightgbm_forecasts
+from lib.forecast.features import build_features
+from lib.forecast.trainer import Settings, run
+
+METRICS = ("cross_entropy", "rmse", "hit_ratio_at_50")
+
+
+def rolling_networks(
+    study: Study, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
+) -> dict[str, pd.DataFrame]:
+    """Networks from several cut-offs, each trained anew, and their common mean.
+
+    Args:
+        study: the run.
+        settings: one for each network.
+        seeds: seeds to average over.
+        n_origins: number of cut-offs.
+
+    Returns:
+        model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the
+        mean of all networks' shares.
+    """
+    counts, folder = study.grid.counts, study.folder / "training"
+    origins = rolling_origins(len(study.grid.slots), n_origins)
+
+    @cache
+    def known(split: Split):
+        grid = study.grid.until(split.test.stop)
+        return grid, build_features(grid, split)
+
+    @cache
+    def forecast_of(one: Settings, split: Split) -> np.ndarray:
+        grid, data = known(split)
+        trained = {
+            seed: run(
+                data,
+                grid.counts,
+                one,
+                split,
+                seed=seed,
+                folder=folder,
+                name=f"{one.cell} until slot {split.test.start} seed {seed}",
+                watch=False,
+            )
+            for seed in seeds
+        }
+        return mean_forecast(trained)
+
+    def network(one: Settings):
+        return lambda _, split: forecast_of(one, split)
+
+    def ensemble(_, split: Split) -> np.ndarray:
+        return normalised(
+            np.mean([forecast_of(one, split) for one in settings], axis=0)
+        )
+
+    forecasters = {one.cell: network(one) for one in settings} | {"ensemble": ensemble}
+    return {
+        name: evaluate_rolling(forecaster, counts, origins)
+        for name, forecaster in forecasters.items()
+    }
+
+
+def rolling_opponents(study: Study, n_origins: int) -> dict[str, pd.DataFrame]:
+    """The simple forecasts and LightGBM from several cut-offs.
+
+    Each is tuned at every cut-off, for cross-entropy and for the RMSE, see
+    `lib.evaluation.evaluate.judged_on_both`.
+
+    Returns:
+        model → per-slot table of `lib.evaluation.evaluate.evaluate_rolling`.
+    """
+    counts = study.grid.counts
+    origins = rolling_origins(len(study.grid.slots), n_origins)
+
+    @cache
+    def boosted(split: Split):
+        grid = study.grid.until(split.test.stop)
+        return lightgbm_forecasts(grid.counts, split, **calendar(grid))
+
+    def trees(metric: str):
+        return lambda _, split: boosted(split)[metric].forecast
+
+    tables = rolling_naive(counts, origins)
+    tables["lightgbm"] = judged_on_both(
+        *(evaluate_rolling(trees(metric), counts, origins) for metric in TUNED_FOR)
+    )
+    return tables
+
+
+def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Scores over all tested slots of a rolling evaluation, one row per model."""
+    rows = {model: summarise(table) for model, table in tables.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").sort_values("cross_entropy")
+
+
+def rolling_differences(
+    tables: Mapping[str, pd.DataFrame],
+    ours: str,
+    opponents: Sequence[str],
+    block_length: int = 1,
+) -> pd.DataFrame:
+    """Paired bootstrap of one network against opponents, rolling origins.
+
+    Args:
+        tables: model → per-slot table.
+        ours: the network.
+        opponents: whom it is compared with.
+        block_length: slots drawn together, see `bootstrap.paired_bootstrap`.
+
+    Returns:
+        Index opponent, metric; columns difference, low, high, slots, verdict.
+    """
+    rows = {
+        model: compare(tables[ours], tables[model], METRICS, block_length=block_length)
+        for model in opponents
+    }
+    return pd.concat(rows, names=["opponent", "metric"])
+
+
+def stored_peers(run_name: str) -> pd.DataFrame | None:
+    """Test scores of the forecasting libraries, if `make peers` has stored them.
+
+    Returns:
+        One row per model, one column per metric; None where nothing is stored.
+    """
+    path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}.csv"
+    if not path.exists():
+        return None
+    rows = pd.read_csv(path).query("protocol == 'single' and split == 'test'")
+    table = rows.pivot(index="model", columns="metric", values="value")
+    return table.sort_values("cross_entropy")
+
+
+def stored_rolling_peers(run_name: str, slots: np.ndarray) -> dict[str, pd.DataFrame]:
+    """Per-slot tables of the forecasting libraries, if stored for these very slots.
+
+    Args:
+        run_name: the run.
+        slots: numbers of the tested slots, which a table must all hold.
+
+    Returns:
+        model → table as of `evaluate.evaluate_rolling`; empty where `make peers`
+        has stored none for these cut-offs.
+    """
+    path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}-rolling.csv"
+    if not path.exists():
+        return {}
+    tables = {model: t for model, t in pd.read_csv(path).groupby("model")}
+    return {m: t for m, t in tables.items() if set(slots) == set(t["slot"])}

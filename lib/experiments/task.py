@@ -1,0 +1,218 @@
+"""What notebooks 03 to 06 share: a run's data, its baselines and its forecasts.
+
+The same split, the same features and the same measures for every model: between two
+sections of a notebook, and between two notebooks, only the model changes.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+from lib.data.grid import Grid, load_grid
+from lib.errors import UserError
+from lib.evaluation.evaluate import evaluate, scores_by_split
+from lib.evaluation.metrics import score
+from lib.evaluation.splits import Split, time_split
+from lib.forecast.baselines import NAIVE, Tuned, evaluate_naive, tune
+from lib.forecast.features import MEANINGS, Features, build_features
+from lib.forecast.trainer import Settings, Trained, run
+
+PARTS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A run's data and its simple forecasts.
+
+    Attributes:
+        folder: data/processed/<run>.
+        grid: requests of every movie in every slot.
+        split: training, validation and test slots.
+        features: inputs of the networks.
+        baselines: name → simple forecast, tuned for cross-entropy.
+        naive: name → its measures in every slot, see `evaluate.evaluate_naive`.
+    """
+
+    folder: Path
+    grid: Grid
+    split: Split
+    features: Features
+    baselines: dict[str, Tuned]
+    naive: dict[str, pd.DataFrame]
+
+    def scores(self, forecast: np.ndarray, part: str) -> dict[str, float]:
+        """All measures of a forecast (slots, movies) over a part of the split."""
+        return score(self.grid.counts, forecast, self.split.parts[part])
+
+    def table(self, forecast: np.ndarray) -> pd.DataFrame:
+        """Measures of a forecast in every slot, see `evaluate.Evaluation`."""
+        return evaluate(forecast, self.grid.counts, self.split).per_slot
+
+
+def open_study(folder: Path) -> Study:
+    """Read a preprocessed run, tune the baselines and build the features.
+
+    Args:
+        folder: data/processed/<run>.
+
+    Raises:
+        UserError: the run was not preprocessed, has too few slots, or a part of its
+            split has no request.
+    """
+    grid = load_grid(folder)
+    split = time_split(len(grid.slots))
+    for part, slots in split.parts.items():
+        if not grid.counts[slots.start : slots.stop].any():
+            first, last = grid.slots[slots.start], grid.slots[slots.stop - 1]
+            raise UserError(
+                f"the {part} slots ({first} to {last}) hold no request; expected one "
+                "or more: take longer slots (SLOT) or a log without such a gap."
+            )
+    baselines = {name: tune(name, grid.counts, split) for name in NAIVE}
+    naive = evaluate_naive(grid.counts, split)
+    features = build_features(grid, split)
+    return Study(folder, grid, split, features, baselines, naive)
+
+
+def train_seeds(
+    study: Study, settings: Settings, seeds: Sequence[int]
+) -> dict[int, Trained]:
+    """Train the same network once with each seed.
+
+    Returns:
+        seed → what `lib.forecast.trainer.run` returns.
+    """
+    return {
+        seed: run(
+            study.features,
+            study.grid.counts,
+            settings,
+            study.split,
+            seed=seed,
+            folder=study.folder / "training",
+        )
+        for seed in seeds
+    }
+
+
+def train_to_compare(
+    study: Study, settings: Settings, seed: int, name: str, data: Features | None = None
+) -> Trained:
+    """Train once, on the training slots only, to be compared by validation slots.
+
+    Args:
+        study: the run.
+        settings: of the network.
+        seed: its seed.
+        name: shown in progress lines.
+        data: other features than the study's.
+    """
+    return run(
+        data or study.features,
+        study.grid.counts,
+        settings,
+        study.split,
+        seed=seed,
+        folder=study.folder / "training",
+        name=name,
+        refit=False,
+    )
+
+
+def mean_forecast(trained: dict[int, Trained]) -> np.ndarray:
+    """The seed-averaged forecast, float64 (slots, movies): the mean of the shares."""
+    mean = np.mean([one.forecast for one in trained.values()], axis=0, dtype=float)
+    return mean / mean.sum(axis=1, keepdims=True)
+
+
+def normalised(forecast: np.ndarray) -> np.ndarray:
+    """Shares in float64 whose rows sum to 1 beyond float32's last digits."""
+    forecast = forecast.astype(float)
+    return forecast / forecast.sum(axis=1, keepdims=True)
+
+
+def record_network(nb, study: Study, settings: Settings, trained: dict) -> pd.DataFrame:
+    """Score a network's seeds and their mean, keep the numbers and the forecasts.
+
+    Args:
+        nb: the notebook that records.
+        study: the run.
+        settings: of the network.
+        trained: seed → trained network.
+
+    Returns:
+        Measures over the test slots, one row per seed and one for the mean forecast.
+    """
+    forecasts = {str(seed): normalised(t.forecast) for seed, t in trained.items()}
+    forecasts["mean"] = mean_forecast(trained)
+    kind = settings.prediction_type
+    rows = {}
+    for seed, forecast in forecasts.items():
+        for part in PARTS:
+            scores = study.scores(forecast, part)
+            nb.record(settings.cell, part, scores, prediction_type=kind, seed=seed)
+        rows[seed] = scores
+        name = f"{nb.number}_{settings.cell}-{kind}-{seed}"
+        save_forecast(study.folder, name, forecast)
+    return pd.DataFrame(rows).T.rename_axis("seed")
+
+
+def record_baselines(nb, study: Study) -> pd.DataFrame:
+    """Score every baseline, keep the numbers and return those of the test slots.
+
+    Each is tuned for cross-entropy and again for the RMSE, and meets every measure
+    with the fitting choice, see `lib.evaluation.evaluate.judged_on_both`.
+    """
+    rows = {}
+    for name, table in study.naive.items():
+        for part, scores in scores_by_split(table).items():
+            nb.record(name, part, scores)
+            if part == "test":
+                rows[name] = scores
+    return pd.DataFrame(rows).T.rename_axis("model")
+
+
+def save_forecast(folder: Path, name: str, forecast: np.ndarray) -> None:
+    """Keep a forecast for notebook 06, float32, written whole or not at all."""
+    place = folder / "forecasts"
+    place.mkdir(exist_ok=True)
+    temporary = place / f".{name}.npy"
+    np.save(temporary, forecast.astype(np.float32))
+    os.replace(temporary, place / f"{name}.npy")
+
+
+def load_forecasts(folder: Path) -> dict[tuple[str, int, str], np.ndarray]:
+    """Every forecast that notebooks 03 to 05 kept: (model, type, seed) → shares."""
+    found = {}
+    for path in sorted((folder / "forecasts").glob("[0-9][0-9]_*.npy")):
+        _, name = path.stem.split("_", 1)
+        model, kind, seed = name.rsplit("-", 2)
+        found[model, int(kind), seed] = normalised(np.load(path))
+    return found
+
+
+def feature_table(study: Study) -> pd.DataFrame:
+    """What each feature means, and where it enters the network."""
+    data = study.features
+    names = [(name, "every slot of the window") for name in data.series_names]
+    names += [(name, "end of the window") for name in data.context_names]
+    rows = {
+        name: {
+            "read at": place,
+            "meaning": MEANINGS.get(
+                name, MEANINGS.get(name.removeprefix("unseen_"), "") + ", and unseen"
+            ),
+        }
+        for name, place in names
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("feature")
+
+
+def load_network(trained: Trained) -> keras.Model:
+    """The saved network of a training."""
+    return keras.models.load_model(trained.path)

@@ -1,0 +1,145 @@
+"""A drawing of a network's layers, without graphviz."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+FILL = {
+    "InputLayer": "#E8E8E8",
+    "SimpleRNN": "#CFE6F5",
+    "LSTM": "#CFE6F5",
+    "GRU": "#CFE6F5",
+    "Bidirectional": "#CFE6F5",
+    "Conv1D": "#CDEBDF",
+    "Dense": "#FBE3CF",
+    "Activation": "#F6E9F1",
+}
+# Operations that only rearrange numbers would lengthen the drawing and teach nothing.
+HIDDEN = ("Transpose", "Reshape", "Squeeze", "Dropout")
+ROW = 0.62  # inches
+
+
+def _shape(layer) -> str:
+    shape = layer.output.shape
+    return "(" + ", ".join("–" if size is None else str(size) for size in shape) + ")"
+
+
+def _parents(layer, layers) -> list:
+    """The drawn layers whose output reaches this one, through hidden ones too."""
+    found = []
+    for node in layer._inbound_nodes:
+        for parent in node.parent_nodes:
+            operation = parent.operation
+            if operation in layers:
+                found.append(operation)
+            else:
+                found += _parents(operation, layers)
+    return list(dict.fromkeys(found))
+
+
+def draw_model(model, title: str = "") -> Figure:
+    """Draw the layers of a model from input to output.
+
+    Args:
+        model: a functional Keras model.
+        title: heading of the figure.
+
+    Returns:
+        A figure: one box per layer with its name, type, output shape and number of
+        weights; "–" in a shape is the number of samples.
+    """
+    layers = [
+        layer
+        for layer in model.operations
+        if not layer.__class__.__name__.startswith(HIDDEN)
+    ]
+    depth: dict = {}
+    for layer in layers:
+        parents = _parents(layer, layers)
+        depth[layer] = 1 + max((depth[parent] for parent in parents), default=-1)
+    outputs = {layer: _children(layer, layers) for layer in layers}
+    for layer in reversed(layers):  # an input stands just above its first reader
+        if not _parents(layer, layers) and outputs[layer]:
+            depth[layer] = min(depth[child] for child in outputs[layer]) - 1
+    columns = {}
+    for layer in layers:
+        row = [other for other in columns if depth[other] == depth[layer]]
+        columns[layer] = len(row)
+    rows = 1 + max(depth.values())
+    fig, axes = plt.subplots(figsize=(6.3, ROW * rows + 0.4))
+    for layer in layers:
+        _box(axes, layer, columns[layer], depth[layer])
+        for parent in _parents(layer, layers):
+            _arrow(axes, columns, depth, parent, layer)
+    axes.set(xlim=(-1.4, 3.2), ylim=(rows - 0.45, -0.55), title=title)
+    axes.axis("off")
+    return fig
+
+
+def _children(layer, layers) -> list:
+    return [other for other in layers if layer in _parents(other, layers)]
+
+
+def _arrow(axes, columns, depth, parent, layer) -> None:
+    """Straight down, around boxes in between, or in from an input at the side."""
+    x, start, end = 2.1 * columns[parent], depth[parent], depth[layer]
+    if columns[parent] != columns[layer]:
+        tail, head = (x, start + 0.36), (2.1 * columns[layer] + 0.97, end)
+        bend = "angle,angleA=90,angleB=0,rad=4"
+    elif end - start > 1:
+        tail, head = (x - 0.97, start), (x - 0.97, end)
+        bend = "bar,fraction=-0.08"
+    else:
+        tail, head, bend = (x, start + 0.36), (x, end - 0.36), "arc3"
+    axes.annotate(
+        "",
+        xy=head,
+        xytext=tail,
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": "#444444",
+            "connectionstyle": bend,
+            "linewidth": 0.9,
+            "shrinkA": 0,
+            "shrinkB": 0,
+        },
+    )
+
+
+def _box(axes, layer, column: int, row: int) -> None:
+    kind = layer.__class__.__name__
+    text = f"{layer.name} · {kind}\n{_shape(layer)}"
+    weights = layer.count_params() if hasattr(layer, "count_params") else 0
+    if weights:
+        text += f" · {weights:,} weights"
+    axes.add_patch(
+        FancyBboxPatch(
+            (2.1 * column - 0.95, row - 0.34),
+            1.9,
+            0.68,
+            boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=FILL.get(kind, "#F4F4F4"),
+            edgecolor="#444444",
+            linewidth=0.8,
+        )
+    )
+    axes.text(2.1 * column, row, text, ha="center", va="center", size=7)
+
+
+def layer_table(model) -> pd.DataFrame:
+    """Type, output shape and number of weights of each layer.
+
+    A table instead of a drawing: in a network that uses a layer twice, the second use
+    would point backwards.
+    """
+    rows = []
+    for layer in model.layers:
+        for use, node in enumerate(layer._inbound_nodes):
+            shape = str(tuple(node.output_tensors[0].shape)).replace("None", "–")
+            weights = "shared" if use else f"{layer.count_params():,}"
+            rows.append((use, layer.name, type(layer).__name__, shape, weights))
+    rows.sort(key=lambda row: row[0])  # the second use of a layer comes last
+    columns = ["use", "layer", "type", "output shape", "weights"]
+    table = pd.DataFrame(rows, columns=columns).set_index("layer")
+    return table[table["type"] != "Dropout"].drop(columns="use")

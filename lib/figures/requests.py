@@ -1,0 +1,376 @@
+"""Tables and charts of the exploratory notebook.
+
+Big tables are aggregated lazily with Polars before anything is drawn, so the notebook
+takes as long on millions of ratings as on thousands.
+"""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import polars as pl
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from lib.data.grid import Grid
+from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH
+from lib.schema import GENRES, MOVIE, NO_GENRES, RATING, RELEASE_YEAR, TITLE, USER
+
+WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def requests_of(folder: Path) -> pl.LazyFrame:
+    """The cleaned request log of a run, read lazily."""
+    return pl.scan_parquet(folder / "requests.parquet")
+
+
+def sparsity(log: pl.LazyFrame) -> pd.Series:
+    """Users, movies, requests and the share of user-movie pairs without a request."""
+    sizes = log.select(
+        pl.col(USER).n_unique().alias("users"),
+        pl.col(MOVIE).n_unique().alias("movies"),
+        pl.len().alias("requests"),
+    ).collect()
+    users, movies, requests = sizes.row(0)
+    return pd.Series(
+        {
+            "users": users,
+            "movies": movies,
+            "requests": requests,
+            "sparsity": 1 - requests / (users * movies),
+        }
+    )
+
+
+def movie_table(grid: Grid) -> pd.DataFrame:
+    """One row per movie: its requests, mean rating, slots since its first request."""
+    counts = grid.counts.astype(float)
+    rated = np.where(np.isnan(grid.mean_rating), 0, counts)
+    total = rated.sum(axis=0)
+    stars = np.nansum(counts * grid.mean_rating, axis=0)
+    table = grid.movies[[MOVIE, TITLE, GENRES, RELEASE_YEAR]].copy()
+    table["requests"] = counts.sum(axis=0)
+    table["mean_rating"] = np.divide(
+        stars, total, out=np.full_like(stars, np.nan), where=total > 0
+    )
+    table["slots_active"] = (counts > 0).sum(axis=0)
+    table["first_slot"] = grid.slots[(counts > 0).argmax(axis=0)]
+    table["number_of_genres"] = table[GENRES].str.count(r"\|") + 1
+    return table
+
+
+def by_genre(table: pd.DataFrame) -> pd.DataFrame:
+    """The movie table with one row per movie and genre, most requested genre first."""
+    long = table.assign(genre=table[GENRES].fillna(NO_GENRES).str.split("|"))
+    long = long.explode("genre")
+    order = long.groupby("genre")["requests"].sum().sort_values(ascending=False).index
+    long["genre"] = pd.Categorical(long["genre"], order)
+    return long
+
+
+def rating_histogram(log: pl.LazyFrame) -> Figure | None:
+    """How often each number of stars was given; None when the log has no ratings."""
+    counts = (
+        log.filter(pl.col(RATING).is_not_null()).group_by(RATING).len().sort(RATING)
+    ).collect()
+    if counts.is_empty():
+        return None
+    stars, number = counts[RATING].to_numpy(), counts["len"].to_numpy()
+    mean = np.average(stars, weights=number)
+    fig, axes = plt.subplots()
+    axes.bar(stars, number / number.sum(), width=0.4, color=BLUE)
+    axes.axvline(mean, color=ORANGE, linestyle="--")
+    axes.set(
+        title=f"Ratings: mean {mean:.2f} stars",
+        xlabel="rating (stars)",
+        ylabel="share of ratings",
+    )
+    return fig
+
+
+def activity(log: pl.LazyFrame, table: pd.DataFrame) -> Figure:
+    """Histograms of requests per movie and per user, on logarithmic bins."""
+    users = log.group_by(USER).len().collect()["len"].to_numpy()
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
+    for ax, values, name, color in (
+        (axes[0], table["requests"], "movie", BLUE),
+        (axes[1], users, "user", GREEN),
+    ):
+        bins = np.unique(np.geomspace(1, values.max() + 1, 30).round())
+        ax.hist(values, bins=bins, color=color)
+        ax.set(
+            xscale="log",
+            xlabel=f"requests per {name}",
+            ylabel=f"number of {name}s",
+            title=f"median {np.median(values):.0f} requests per {name}",
+        )
+    return fig
+
+
+def long_tail(table: pd.DataFrame) -> Figure:
+    """Requests over rank, and the share of all requests that the top movies get."""
+    requests = np.sort(table["requests"].to_numpy())[::-1]
+    share = requests.cumsum() / requests.sum()
+    top = share[max(0, round(0.1 * len(share)) - 1)]
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
+    rank = np.arange(1, len(requests) + 1)
+    axes[0].loglog(rank, requests, color=BLUE)
+    axes[0].set(xlabel="rank of the movie", ylabel="requests", title="Rank and size")
+    axes[1].plot(rank / len(rank), share, color=BLUE)
+    axes[1].plot([0, 1], [0, 1], color="#999999", linestyle=":")
+    axes[1].set(
+        xlabel="share of movies, most requested first",
+        ylabel="share of requests",
+        title=f"The top 10 % get {top:.0%}",
+    )
+    return fig
+
+
+def densities(table: pd.DataFrame, genres: int = 5) -> Figure:
+    """Density of the requests per movie and of the mean rating, by genre."""
+    long = by_genre(table)
+    most = long["genre"].cat.categories[:genres]
+    long = long[long["genre"].isin(most)].copy()
+    long["genre"] = long["genre"].cat.remove_unused_categories()
+    long["log10 requests"] = np.log10(long["requests"])
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
+    for ax, column, unit in (
+        (axes[0], "log10 requests", "requests per movie (log10)"),
+        (axes[1], "mean_rating", "mean rating (stars)"),
+    ):
+        if long[column].notna().any():
+            sns.kdeplot(
+                long, x=column, hue="genre", common_norm=False, ax=ax, warn_singular=0
+            )
+        ax.set(xlabel=unit, ylabel="density")
+    if axes[1].get_legend() and axes[0].get_legend():
+        axes[1].get_legend().remove()
+    return fig
+
+
+def boxes(table: pd.DataFrame, genres: int = 12) -> Figure:
+    """Box plots of the requests per movie by genre and by decade of release."""
+    long = by_genre(table)
+    most = long["genre"].cat.categories[:genres]
+    decade = table.dropna(subset=[RELEASE_YEAR]).copy()
+    decade["decade"] = (decade[RELEASE_YEAR] // 10 * 10).astype(int)
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
+    style = {"fliersize": 1, "linewidth": 0.7, "color": "#9CC9E3"}
+    sns.boxplot(
+        long[long["genre"].isin(most)],
+        y="genre",
+        x="requests",
+        order=list(most),
+        ax=axes[0],
+        **style,
+    )
+    if len(decade):
+        sns.boxplot(decade, x="requests", y="decade", orient="h", ax=axes[1], **style)
+    for ax, name in zip(axes, ("genre", "decade of release"), strict=True):
+        ax.set(xscale="log", xlabel="requests per movie", ylabel="", title=f"By {name}")
+    return fig
+
+
+def genre_shares(grid: Grid, table: pd.DataFrame, genres: int = 8) -> Figure:
+    """Share of the requests by genre over time; a movie counts for each of its genres.
+
+    Shares are taken over four-slot means, which tames the noise of small slots.
+    """
+    most = by_genre(table)["genre"].cat.categories[:genres]
+    flags = table[GENRES].fillna("").str.get_dummies("|").reindex(columns=most)
+    requests = pd.DataFrame(
+        grid.counts @ flags.fillna(0).to_numpy("float32"), grid.slots, most
+    )
+    share = requests.rolling(4, min_periods=1).sum()
+    share = share.div(share.sum(axis=1).replace(0, np.nan), axis=0)
+    fig, axes = plt.subplots(figsize=(WIDTH, 3))
+    axes.stackplot(
+        share.index,
+        share.fillna(0).T.to_numpy(),
+        labels=list(most),
+        colors=sns.color_palette("colorblind", genres),
+    )
+    axes.set(
+        ylim=(0, 1),
+        ylabel="share of requests",
+        xlabel=f"{grid.meta['slot']} (UTC)",
+        title="Genres over time",
+    )
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
+    return fig
+
+
+def traffic(grid: Grid) -> Figure:
+    """Requests per slot, and how many different movies they go to."""
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.6))
+    axes.plot(grid.slots, grid.counts.sum(axis=1), color=BLUE, label="requests")
+    axes.plot(
+        grid.slots,
+        (grid.counts > 0).sum(axis=1),
+        color=ORANGE,
+        label="movies requested",
+    )
+    axes.set(
+        xlabel=f"{grid.meta['slot']} (UTC)", ylabel="number per slot", title="Traffic"
+    )
+    axes.legend()
+    return fig
+
+
+def popular_over_time(grid: Grid, table: pd.DataFrame, movies: int = 6) -> Figure:
+    """Popularity of the most requested movies, slot by slot."""
+    fig, axes = plt.subplots(figsize=(WIDTH, 3))
+    shares = grid.shares
+    for index in table["requests"].nlargest(movies).index:
+        axes.plot(grid.slots, 1e3 * shares[:, index], label=table[TITLE][index][:28])
+    axes.set(
+        xlabel=f"{grid.meta['slot']} (UTC)",
+        ylabel="popularity (per mille of requests)",
+        title="The most requested movies",
+    )
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    return fig
+
+
+def life_cycle(grid: Grid, slots: int = 26) -> Figure:
+    """Mean popularity by slots since the first request, of movies seen to enter."""
+    seen = grid.counts > 0
+    first = seen.argmax(axis=0)
+    enters = (first > 0) & (first < len(grid.slots) - slots)
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.6))
+    if enters.any():
+        shares = 1e3 * grid.shares
+        columns = np.flatnonzero(enters)
+        age = np.arange(slots)
+        curves = shares[first[columns] + age[:, None], columns]
+        axes.plot(age, curves.mean(axis=1), color=BLUE, marker="o", markersize=3)
+    axes.set(
+        xlabel=f"slots since the first request ({grid.meta['slot']})",
+        ylabel="popularity (per mille)",
+        title=f"Life of a movie: mean of {enters.sum():,} movies",
+    )
+    return fig
+
+
+def week_rhythm(log: pl.LazyFrame) -> Figure:
+    """Requests by weekday and hour of the day (UTC)."""
+    time = pl.from_epoch("timestamp", time_unit="s")
+    counts = (
+        log.select(time.dt.weekday().alias("day"), time.dt.hour().alias("hour"))
+        .group_by("day", "hour")
+        .len()
+        .collect()
+        .to_pandas()
+        .pivot(index="day", columns="hour", values="len")
+        .reindex(index=range(1, 8), columns=range(24))
+        .fillna(0)
+    )
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
+    image = axes.imshow(
+        1e3 * counts / counts.to_numpy().sum(), aspect="auto", cmap="cividis"
+    )
+    fig.colorbar(image, ax=axes, label="per mille of requests")
+    axes.grid(False)
+    axes.set(
+        yticks=range(7), yticklabels=WEEKDAYS, xlabel="hour of the day (UTC)", ylabel=""
+    )
+    axes.set_title("When requests come")
+    return fig
+
+
+def month_rhythm(grid: Grid) -> Figure:
+    """Requests by month of the year, each relative to its year's mean month."""
+    monthly = pd.Series(grid.counts.sum(axis=1), grid.slots).resample("MS").sum()
+    relative = monthly / monthly.groupby(monthly.index.year).transform("mean")
+    frame = pd.DataFrame({"month": monthly.index.month, "traffic": relative})
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
+    sns.boxplot(frame, x="month", y="traffic", color="#9CC9E3", fliersize=2, ax=axes)
+    axes.set(
+        xlabel="month of the year",
+        ylabel="requests / mean month",
+        title="Season of the traffic",
+    )
+    return fig
+
+
+def next_slot_frame(
+    grid: Grid, features: np.ndarray, names, rows, limit: int = 40_000
+) -> pd.DataFrame:
+    """Features before a slot beside the popularity in it, for movies seen before.
+
+    Args:
+        grid: the grid.
+        features: array (slots, movies, features); row t is known at the end of slot t.
+        names: names of the features.
+        rows: slots to forecast, from 1 on; give training slots only.
+        limit: at most so many rows, drawn at random.
+
+    Returns:
+        One row per movie and slot: the features and `next popularity` (per mille).
+    """
+    rows = np.asarray(rows)
+    known = np.cumsum(grid.counts, axis=0)[rows - 1] > 0
+    slot, movie = np.nonzero(known)
+    if len(slot) > limit:
+        chosen = np.random.default_rng(0).choice(len(slot), limit, replace=False)
+        slot, movie = slot[chosen], movie[chosen]
+    frame = pd.DataFrame(features[rows[slot] - 1, movie], columns=list(names))
+    frame["next popularity"] = 1e3 * grid.shares[rows[slot], movie]
+    return frame
+
+
+def correlation_matrix(frame: pd.DataFrame, features: int = 14) -> Figure:
+    """Spearman correlations with a colour bar.
+
+    Args:
+        frame: features and, last, the target.
+        features: so many are shown, those most correlated with the target.
+    """
+    varying = frame.loc[:, frame.nunique() > 1]
+    correlation = varying.corr("spearman")
+    order = correlation.iloc[:, -1].abs().sort_values(ascending=False).index
+    order = order[: features + 1]
+    correlation = correlation.loc[order, order]
+    size = len(correlation)
+    fig, axes = plt.subplots(figsize=(WIDTH, 0.85 * WIDTH))
+    image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r")
+    fig.colorbar(image, ax=axes, label="Spearman correlation", shrink=0.7)
+    axes.grid(False)
+    axes.set_xticks(range(size), correlation.columns, rotation=60, ha="right")
+    axes.set_yticks(range(size), correlation.columns)
+    for row in range(size):
+        for column in range(size):
+            value = correlation.iat[row, column]
+            axes.text(
+                column,
+                row,
+                f"{value:.2f}",
+                ha="center",
+                va="center",
+                size=6,
+                color="white" if abs(value) > 0.6 else "black",
+            )
+    return fig
+
+
+def scatter_matrix(frame: pd.DataFrame, points: int = 1500) -> Figure:
+    """Every pair of columns against each other, densities on the diagonal."""
+    some = frame.sample(min(points, len(frame)), random_state=0)
+    axes = pd.plotting.scatter_matrix(
+        some,
+        figsize=(WIDTH, WIDTH),
+        s=4,
+        alpha=0.3,
+        color=BLUE,
+        diagonal="hist",
+        hist_kwds={"color": "#9CC9E3", "bins": 30},
+        rasterized=True,
+    )
+    for ax in axes.flat:
+        ax.xaxis.label.set_size(6)
+        ax.yaxis.label.set_size(6)
+        ax.tick_params(labelsize=5)
+    fig = axes[0, 0].figure
+    fig.set_layout_engine("constrained", h_pad=0, w_pad=0)
+    return fig

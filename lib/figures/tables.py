@@ -1,0 +1,52 @@
+"""Tables of results as readers see them: units, rounding, headings."""
+
+import pandas as pd
+
+from lib.evaluation.metrics import SCALES
+from lib.figures.style import label
+
+HEADINGS = {
+    "cross_entropy": "cross-entropy",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "accuracy_top_decile": "top decile",
+    "precision_at_10": "P@10",
+    "ndcg_at_10": "NDCG@10",
+    "hit_ratio_at_50": "hits@50",
+    "floor_gap_closed": "gap closed",
+}
+
+
+def readable(scores: pd.DataFrame) -> pd.DataFrame:
+    """Scores for print: labels for models, RMSE and MAE in thousandths."""
+    table = scores.copy()
+    for column in table.columns.intersection(["rmse", "mae", "rmse_floor"]):
+        table[column] *= 1e3
+    table.index = [label(str(name)) for name in table.index]
+    table.index.name = scores.index.name
+    return table.rename(columns=lambda name: HEADINGS.get(name, name))
+
+
+def spread_table(spread: pd.DataFrame) -> pd.DataFrame:
+    """Mean ± standard deviation as text, one row per model, one column per metric."""
+    rows: dict[str, dict] = {}
+    for (model, metric), row in spread.iterrows():
+        scale, _ = SCALES.get(metric, (1, ""))
+        text = f"{scale * row['mean']:.4f}"
+        if row["seeds"] > 1:
+            text += f" ± {scale * row['sd']:.4f}"
+        rows.setdefault(label(model), {})[HEADINGS.get(metric, metric)] = text
+        rows[label(model)]["seeds"] = int(row["seeds"])
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
+
+
+def difference_table(differences: pd.DataFrame) -> pd.DataFrame:
+    """Differences with their intervals as text, one row per opponent."""
+    rows: dict[str, dict] = {}
+    for (opponent, metric), row in differences.iterrows():
+        scale = 1e6 if metric == "rmse" else 1
+        low, high = scale * row["low"], scale * row["high"]
+        text = f"{scale * row['difference']:+.4f} ({low:+.4f}, {high:+.4f})"
+        name = "squared error" if metric == "rmse" else HEADINGS.get(metric, metric)
+        rows.setdefault(label(opponent), {})[name] = f"{text} {row['verdict']}"
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("opponent")

@@ -1,0 +1,161 @@
+"""Files and folders that are there whole or not at all.
+
+A folder is built under a hidden name beside its place and renamed when it is complete,
+so that a killed run leaves nothing that could be taken for data.
+"""
+
+import fcntl
+import filecmp
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lib.errors import UserError
+
+RECORD = ".record.json"  # in every folder made here: what it was made from
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time work in `folder`, which is created if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def read_record(folder: Path) -> dict | None:
+    """What `folder` was made from, or None where it was not made by new_folder."""
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+@contextmanager
+def new_folder(folder: Path, record: dict) -> Iterator[Path]:
+    """Yield an empty folder to fill; it becomes `folder` when the block ends well.
+
+    An older `folder` made here is replaced, or kept untouched where its files are the
+    same. When the block fails, the old one stays and the new one disappears.
+
+    Args:
+        folder: the place of the finished folder.
+        record: what it is made from, readable with read_record.
+
+    Raises:
+        UserError: the folder cannot be written, or something else lies in its place.
+    """
+    if folder.exists() and read_record(folder) is None and not _is_empty(folder):
+        raise UserError(
+            f"{folder}: this place is taken by files that were not made here; expected "
+            "a free place; move them away or rename them"
+        )
+    part = folder.with_name(f".{folder.name}.part")
+    old = folder.with_name(f".{folder.name}.old")
+    try:
+        with locked(folder.parent):
+            _remove(part, old)  # left by a killed run
+            part.mkdir()
+            try:
+                yield part
+                text = json.dumps(record, indent=1, sort_keys=True)
+                (part / RECORD).write_text(text, "utf-8")
+                if not _same_files(part, folder):
+                    if folder.exists():
+                        folder.rename(old)
+                    part.rename(folder)
+            finally:
+                _remove(part, old)
+    except OSError as error:
+        raise UserError(
+            f"{folder}: cannot be written ({error.strerror}); expected a folder with "
+            "write permission and enough free space"
+        ) from error
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def _remove(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _files(folder: Path) -> set[str]:
+    return {
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    }
+
+
+def _same_files(new: Path, old: Path) -> bool:
+    names = _files(new)
+    if names != _files(old):
+        return False
+    equal, *_ = filecmp.cmpfiles(new, old, names, shallow=False)
+    return len(equal) == len(names)
+
+
+@contextmanager
+def work_folder(run: Path, names: Sequence[str], last: str) -> Iterator[Path]:
+    """A folder whose files move to ``run`` when the block ends well, else vanish.
+
+    Args:
+        run: where the files belong.
+        names: the files that may be there; those not written vanish from `run`, too.
+        last: the file that stands for a complete set.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    work = run.with_name(f".{run.name}.part")
+    try:
+        with locked(run.parent):  # two runs of a sweep may need the same data
+            _remove(work)  # left by a run that was killed
+            work.mkdir()
+            try:
+                yield work
+                _move(work, run, names, last)
+            finally:
+                _remove(work)
+    except OSError as error:
+        reason = error.strerror or str(error).partition("\n")[0]
+        raise UserError(
+            f"{run}: cannot be written ({reason}); expected a folder with write "
+            "permission and free space; make room or set POPULARITY_OUTPUT to another"
+        ) from error
+
+
+def _move(work: Path, run: Path, names: Sequence[str], last: str) -> None:
+    """Move the finished files to their place.
+
+    `last` stands for a complete set: unless it says the same as before, it goes first
+    and comes back last.
+    """
+    run.mkdir(exist_ok=True)
+    old = run / last
+    if not old.exists() or old.read_bytes() != (work / last).read_bytes():
+        old.unlink(missing_ok=True)
+    for name in names:
+        if (work / name).exists():
+            os.replace(work / name, run / name)
+        else:
+            (run / name).unlink(missing_ok=True)
+    os.replace(work / last, old)

@@ -1,0 +1,195 @@
+"""Movies like this one, by their texts: TF-IDF, cosine similarity, weighted rating.
+
+Everything stays sparse: the nearest movies of one movie are one sparse product, and no
+movies × movies matrix is ever made.
+"""
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from lib.data.metadata import plain_title
+from lib.errors import UserError
+from lib.schema import MOVIE, OVERVIEW, RELEASE_YEAR, TAGLINE, TITLE, WEIGHTED_RATING
+
+NEIGHBOURS = 30
+VOTE_QUANTILE = 0.6
+SIMILARITY = "similarity"  # cosine of the TF-IDF vectors, 0 (nothing shared) to 1
+
+
+def describe(movies: pd.DataFrame) -> pd.Series:
+    """Title, overview and tagline of each movie as one text; missing parts are ""."""
+    parts = [movies[name].fillna("").astype(str) for name in (TITLE, OVERVIEW, TAGLINE)]
+    return (parts[0] + " " + parts[1] + " " + parts[2]).str.strip()
+
+
+def enough_votes(votes: np.ndarray, quantile: float = VOTE_QUANTILE) -> float:
+    """m of the weighted rating: the number of votes that `quantile` stay below."""
+    known = votes[np.isfinite(votes) & (votes > 0)]
+    return float(np.quantile(known, quantile)) if len(known) else 0.0
+
+
+def weighted_rating(
+    votes: np.ndarray, average: np.ndarray, quantile: float = VOTE_QUANTILE
+) -> np.ndarray:
+    """Rating pulled towards the mean of all movies where votes are few.
+
+    WR = v/(v+m) · R + m/(v+m) · C, with v the movie's votes, R its average, m the
+    `quantile` of all votes and C the mean of all averages (the formula that IMDb used
+    for its top 250). Movies without a vote get C.
+
+    Args:
+        votes: (movies,) numbers of votes, NaN where unknown.
+        average: (movies,) average votes, NaN where unknown.
+        quantile: share of the movies with at most m votes.
+
+    Returns:
+        (movies,) float64 on the scale of `average`.
+    """
+    known = np.isfinite(votes) & np.isfinite(average) & (votes > 0)
+    if not known.any():
+        return np.full(len(votes), np.nan)
+    mean = average[known].mean()
+    enough = enough_votes(votes, quantile)
+    v, r = np.where(known, votes, 0), np.where(known, average, mean)
+    return v / (v + enough) * r + enough / (v + enough) * mean
+
+
+class ContentModel:
+    """Nearest movies by the words of title, overview and tagline.
+
+    Args:
+        neighbours: similar movies that are considered, the movie itself not counted.
+        ngram_range: shortest and longest group of words that counts as one term.
+        min_df: number of movies a term must occur in.
+    """
+
+    name = "content"
+
+    def __init__(
+        self,
+        neighbours: int = NEIGHBOURS,
+        ngram_range: tuple[int, int] = (1, 2),
+        min_df: int = 1,
+    ):
+        self.neighbours = neighbours
+        self.vectorizer = TfidfVectorizer(
+            ngram_range=ngram_range,
+            min_df=min_df,
+            stop_words="english",
+            dtype=np.float32,
+        )
+
+    def fit(self, movies: pd.DataFrame) -> "ContentModel":
+        """Learns the terms.
+
+        Args:
+            movies: movieId, title, overview, tagline, vote_count, vote_average, and
+                anything else; one row per movie.
+
+        Raises:
+            UserError: there is no text at all.
+        """
+        self.movies = movies.reset_index(drop=True)
+        try:
+            vectors = self.vectorizer.fit_transform(describe(self.movies))
+        except ValueError as error:
+            raise UserError(
+                f"the texts of {len(movies)} movies have no terms ({error}); expected "
+                "metadata with overviews"
+            ) from error
+        self.vectors: sp.csr_matrix = vectors.tocsr()
+        # By term: a query then touches only the movies that share one of its terms.
+        self.by_term: sp.csr_matrix = self.vectors.T.tocsr()
+        votes = self.movies["vote_count"].to_numpy(float)
+        self.min_votes = enough_votes(votes)
+        self.movies[WEIGHTED_RATING] = weighted_rating(
+            votes, self.movies["vote_average"].to_numpy(float)
+        )
+        self.rows = pd.Series(self.movies.index, index=self.movies[MOVIE])
+        return self
+
+    def similar(self, movie: int, n: int | None = None) -> pd.DataFrame:
+        """The movies nearest to a movieId by text.
+
+        Args:
+            movie: a movieId.
+            n: number of movies, `neighbours` by default.
+
+        Returns:
+            The rows of the fitted table with the column similarity, nearest first;
+            movies that share no term are left out.
+
+        Raises:
+            UserError: the movie has no text here.
+        """
+        row = self.row(movie)
+        return self._nearest(self.vectors[row], n, without=row)
+
+    def similar_to_text(self, text: str, n: int | None = None) -> pd.DataFrame:
+        """The movies nearest to any text, for example of a movie not yet released."""
+        return self._nearest(self.vectorizer.transform([text]).tocsr(), n)
+
+    def recommend(
+        self, movie: int, n: int = 10, seen=(), enough_votes: bool = True
+    ) -> pd.DataFrame:
+        """The `neighbours` nearest movies in the order of their weighted rating.
+
+        Args:
+            movie: a movieId.
+            n: number of movies.
+            seen: movieIds to leave out before the nearest are taken.
+            enough_votes: list only movies with at least m votes, as seed 4 does.
+
+        Returns:
+            DataFrame as from `similar`, best weighted rating first.
+        """
+        seen = set(seen)
+        near = self.similar(movie, self.neighbours + len(seen))
+        near = near[~near[MOVIE].isin(seen)].head(self.neighbours)
+        if enough_votes:
+            near = near[near["vote_count"] >= self.min_votes]
+        best = near.sort_values(WEIGHTED_RATING, ascending=False, kind="stable")
+        return best.head(n).reset_index(drop=True)
+
+    def find(self, title: str) -> int:
+        """movieId of a title, with or without its year; the earliest of equal ones.
+
+        Raises:
+            UserError: no movie has this title.
+        """
+        plain = self.movies[TITLE].map(plain_title)
+        found = self.movies[plain == plain_title(title)]
+        if found.empty:
+            near = self.similar_to_text(title, 3)[TITLE].tolist()
+            raise UserError(
+                f"no movie is called {title!r}; expected a title of the data set, "
+                f"perhaps one of {near}"
+            )
+        year = [c for c in ("release_date", RELEASE_YEAR) if c in found]
+        return int(found.sort_values([*year, MOVIE])[MOVIE].iloc[0])
+
+    def row(self, movie: int) -> int:
+        """Row of a movieId in the fitted table.
+
+        Raises:
+            UserError: the movie has no text here.
+        """
+        if movie not in self.rows.index:
+            raise UserError(
+                f"movieId {movie} has no text; expected one of the "
+                f"{len(self.rows)} movies with metadata"
+            )
+        return int(self.rows[movie])
+
+    def _nearest(
+        self, query: sp.csr_matrix, n: int | None, without: int | None = None
+    ) -> pd.DataFrame:
+        cosine = (query @ self.by_term).toarray()[0]  # rows have length 1 already
+        if without is not None:
+            cosine[without] = 0
+        best = np.argsort(-cosine, kind="stable")[: n or self.neighbours]
+        best = best[cosine[best] > 0]
+        near = self.movies.iloc[best].reset_index(drop=True)
+        return near.assign(**{SIMILARITY: cosine[best]})

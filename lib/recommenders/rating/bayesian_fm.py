@@ -1,0 +1,233 @@
+"""The Bayesian factorization machine: the strongest rating model of the series."""
+
+import numpy as np
+import pandas as pd
+
+from lib.recommenders.rating.entities import Profile
+from lib.recommenders.rating.gibbs import Design, Sampler, expected_rating
+from lib.recommenders.rating.model import RatingModel
+from lib.recommenders.rating.side_features import (
+    day_keys,
+    demographic_flags,
+    find_keys,
+    movie_features,
+    user_features,
+)
+from lib.schema import RATING, TIMESTAMP
+
+GAUSSIAN, ORDINAL = "gaussian", "ordinal"
+
+# What each step of the series adds to the one before it
+STEPS = {
+    "ids": dict(implicit=False, side=False, user_noise=False, days=False),
+    "+ implicit, both ways": dict(side=False, user_noise=False, days=False),
+    "+ demographics, genres, year": dict(user_noise=False, days=False),
+    "+ noise per user": dict(days=False),
+    "+ day of rating": dict(),
+    "+ ordinal likelihood, averaged": dict(likelihoods=[GAUSSIAN, ORDINAL]),
+}
+
+
+class ColdRows:
+    """Vectors of users (or movies) without a single rating, and of the unknown one.
+
+    Their implicit features are empty, and an empty row is far from every row that the
+    weights were learnt on. They get the average one instead.
+    """
+
+    def __init__(self, features, known: int, active: np.ndarray):
+        """Keeps what `complete` needs.
+
+        Args:
+            features: sparse (rows, columns); implicit features after the first `known`.
+            known: columns that do not come from ratings.
+            active: whether a row has ratings, (rows,).
+        """
+        self.known, self.empty = known, np.flatnonzero(~active)
+        self.mean = np.asarray(features[np.flatnonzero(active)].mean(axis=0)).ravel()
+        self.features = features[self.empty][:, :known]
+
+    def complete(self, block) -> tuple[np.ndarray, np.ndarray]:
+        """Vectors with the cold rows filled in and the unknown one below them.
+
+        Returns:
+            vectors (rows + 1, d), and weights (known, d) of the columns that a new
+            user's form fills, average implicit features put into the intercept's row.
+        """
+        weights = block.prior.weights
+        profile = weights[: self.known].copy()
+        profile[0] += self.mean[self.known :] @ weights[self.known :]
+        vectors = np.vstack([block.vectors, self.mean @ weights])
+        vectors[self.empty] = self.features @ profile
+        return vectors, profile
+
+
+class BayesianFM(RatingModel):
+    """Average prediction over draws of a Gibbs sampler (see `rating.gibbs`).
+
+    Without a day, or on a day without a training row, day effects count zero. A user
+    without ratings is described by demographics alone, a movie by genres and year.
+    """
+
+    name = "bayesian_fm"
+    knows_profiles = True
+
+    def __init__(
+        self,
+        rank: int = 12,
+        sweeps: int = 250,
+        warmup: int = 50,
+        draws: int = 100,
+        implicit: bool = True,
+        side: bool = True,
+        user_noise: bool = True,
+        days: bool = True,
+        likelihoods: tuple[str, ...] = (GAUSSIAN,),
+        seed: int = 0,
+    ):
+        """Sets the model up.
+
+        Args:
+            rank: length of the taste vectors.
+            sweeps: Gibbs sweeps of each chain.
+            warmup: first sweeps that are thrown away.
+            draws: states kept of each chain, spread evenly over the rest.
+            implicit: use who rated what, from training rows, as features both ways.
+            side: use demographics, genres and release year as features.
+            user_noise: let every user have a noise level.
+            days: shift the ratings of a day, and of a user on a day.
+            likelihoods: "gaussian", "ordinal" or both; predictions are averaged.
+            seed: of the random numbers.
+        """
+        super().__init__(
+            rank=rank,
+            sweeps=sweeps,
+            warmup=min(warmup, sweeps - 1),
+            draws=min(draws, sweeps - min(warmup, sweeps - 1)),
+            implicit=implicit,
+            side=side,
+            user_noise=user_noise,
+            days=days,
+            likelihoods=list(likelihoods),
+            seed=seed,
+        )
+        self.progress = None  # called with (sweep, all sweeps) while fitting
+
+    def _fit(self, ratings: pd.DataFrame) -> None:
+        s = self.settings
+        u, i = self.catalogue.locate(ratings)
+        values = ratings[RATING].to_numpy()
+        self.arrays = {"levels": np.unique(values)}
+        groups = []
+        if s["days"]:
+            keys = day_keys(u, ratings[TIMESTAMP].to_numpy())
+            for name, key in zip(("day", "user_day"), keys, strict=True):
+                self.arrays[name], group = np.unique(key, return_inverse=True)
+                groups.append(group)
+        features = (
+            user_features(self.catalogue, s["implicit"], s["side"]),
+            movie_features(self.catalogue, s["implicit"], s["side"]),
+        )
+        known = (self._profile_columns(), features[1].shape[1])
+        if s["implicit"]:
+            known = (known[0], known[1] - len(self.catalogue.user_ids))
+        self._cold = [
+            ColdRows(table, columns, np.bincount(rows, minlength=table.shape[0]) > 0)
+            for table, columns, rows in zip(features, known, (u, i), strict=True)
+        ]
+        design = Design((u, i), values, features, groups)
+        for number, likelihood in enumerate(s["likelihoods"]):
+            ordinal = likelihood == ORDINAL
+            sampler = Sampler(design, s["rank"], ordinal, s["user_noise"], s["seed"])
+            states = self._run(sampler, number)
+            for name in states[0]:
+                stacked = np.stack([state[name] for state in states])
+                self.arrays[f"{likelihood}_{name}"] = stacked.astype("float32")
+
+    def _run(self, sampler: Sampler, number: int) -> list[dict[str, np.ndarray]]:
+        s = self.settings
+        kept = np.linspace(s["warmup"], s["sweeps"] - 1, s["draws"]).round()
+        kept = set(kept.astype(int).tolist())
+        total = s["sweeps"] * len(s["likelihoods"])
+        states = []
+        for sweep in range(s["sweeps"]):
+            sampler.sweep()
+            if sweep in kept:
+                states.append(self._state(sampler))
+            if self.progress:
+                self.progress(number * s["sweeps"] + sweep + 1, total)
+        return states
+
+    def _state(self, sampler: Sampler) -> dict[str, np.ndarray]:
+        """One draw as arrays whose last row stands for the unknown."""
+        user, profile = self._cold[0].complete(sampler.user)
+        movie, _ = self._cold[1].complete(sampler.movie)
+        state = {
+            "user": user,
+            "movie": movie,
+            "profile": profile,
+            "mean": np.array(sampler.mean),
+            "deviation": np.append(sampler.deviations(), sampler.alpha**-0.5),
+        }
+        for number, effect in enumerate(sampler.days):
+            state[f"days_{number}"] = np.append(effect.values, 0.0)
+        if sampler.ordinal:
+            state["cuts"] = sampler.cutpoints.cuts.copy()
+        return state
+
+    def _profile_columns(self) -> int:
+        users = self.catalogue.users
+        if users is None or not self.settings["side"]:
+            return 1
+        return 1 + demographic_flags(users[:1], users).shape[1]
+
+    def _predict(self, u, i, times):
+        groups = []
+        if self.settings["days"] and times is not None:
+            keys = day_keys(u, times)
+            groups = [
+                find_keys(self.arrays[name], key)
+                for name, key in zip(("day", "user_day"), keys, strict=True)
+            ]
+        return self._average(i, groups, lambda draw, name: draw(name)[u])
+
+    def _predict_profile(self, profile: Profile, i: np.ndarray) -> np.ndarray:
+        if not self.settings["side"]:
+            return self._predict(np.full(len(i), -1), i, None)
+        flags = demographic_flags(profile.frame(), self.catalogue.users).toarray()[0]
+        inputs = np.append(1.0, flags)
+
+        def rows(draw, name):
+            row = inputs @ draw("profile") if name == "user" else draw(name)[-1]
+            return np.broadcast_to(row, (len(i), *np.shape(row)))
+
+        return self._average(i, [], rows)
+
+    def _average(self, i, groups, user_rows) -> np.ndarray:
+        """Mean prediction over all draws of all chains.
+
+        Args:
+            i: positions of movies, (n,).
+            groups: positions of day effects, arrays (n,).
+            user_rows: (draw, name) → the array `name` for the user of each row.
+        """
+        total, count = np.zeros(len(i)), 0
+        for likelihood in self.settings["likelihoods"]:
+            for k in range(len(self.arrays[f"{likelihood}_mean"])):
+
+                def draw(name, k=k, chain=likelihood):
+                    return self.arrays[f"{chain}_{name}"][k]
+
+                user, movie = user_rows(draw, "user"), draw("movie")[i]
+                fitted = np.einsum("nk,nk->n", user[:, 1:], movie[:, 1:])
+                fitted += user[:, 0] + movie[:, 0]
+                for number, group in enumerate(groups):
+                    fitted += draw(f"days_{number}")[group]
+                if likelihood == ORDINAL:
+                    noise = user_rows(draw, "deviation")
+                    levels = self.arrays["levels"]
+                    total += expected_rating(levels, draw("cuts"), fitted, noise)
+                else:
+                    total += self._clip(draw("mean") + fitted)
+                count += 1
+        return total / count

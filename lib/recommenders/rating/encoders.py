@@ -1,0 +1,100 @@
+"""Inputs of the rating networks: one table per entity, one column block per input.
+
+Every table has one row per position of the catalogue and a last row for the unknown
+user or movie, so that position UNKNOWN (−1) picks it. Categories are numbered from 1;
+0 (OOV) stands for a value that the data set does not hold.
+"""
+
+import numpy as np
+import pandas as pd
+
+from lib.recommenders.data import genre_flags, genre_names
+from lib.recommenders.rating.entities import Catalogue
+from lib.schema import AGE, GENDER, GENRES, OCCUPATION, RELEASE_YEAR, ZIP
+
+OOV = 0
+GENDERS = ("F", "M")
+
+
+class Vocabulary:
+    """Numbers for the values of one column, 1 … size − 1, and OOV for all others."""
+
+    def __init__(self, values: pd.Series):
+        self.words = np.unique(values.dropna().astype(str).to_numpy(dtype=str))
+
+    @property
+    def size(self) -> int:
+        """Number of codes, OOV included."""
+        return len(self.words) + 1
+
+    def encode(self, values: pd.Series) -> np.ndarray:
+        """Codes of the values, int32 (rows,)."""
+        text = values.astype(str).where(values.notna(), "").to_numpy(dtype=str)
+        place = np.searchsorted(self.words, text).clip(max=max(len(self.words) - 1, 0))
+        found = len(self.words) > 0 and self.words[place] == text
+        return np.where(found, place + 1, OOV).astype("int32")
+
+
+class Encoder:
+    """Tables of network inputs for all users and movies of a catalogue.
+
+    Attributes:
+        user: zip, occupation, gender_code (codes), age (0–1, youngest to oldest),
+            gender (2 flags), each (users + 1, …).
+        movie: year, genre (code of the first genre), genres (flags), (movies + 1, …).
+        sizes: number of codes of each coded input.
+    """
+
+    def __init__(self, catalogue: Catalogue):
+        users = catalogue.users
+        self.words = {
+            "zip": Vocabulary(users[ZIP]),
+            "occupation": Vocabulary(users[OCCUPATION]),
+            "gender_code": Vocabulary(users[GENDER]),
+        }
+        ages = users[AGE].to_numpy(float, na_value=np.nan)
+        self.youngest, self.oldest = np.nanmin(ages), np.nanmax(ages)
+        self.typical = np.nanmedian(ages)
+        self.user = _with_unknown(self.encode_users(users))
+        unknown = self._scaled(np.array([self.typical]))
+        self.user["age"][-1] = unknown
+        self.movie, sizes = _movie_table(catalogue.movies)
+        self.sizes = {name: words.size for name, words in self.words.items()} | sizes
+
+    def encode_users(self, users: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Inputs of users given as rows with age, gender, occupation, zip."""
+        ages = users[AGE].to_numpy(float, na_value=np.nan)
+        ages = np.where(np.isnan(ages), self.typical, ages)
+        gender = users[GENDER].fillna("").to_numpy(dtype=str)
+        return {
+            "zip": self.words["zip"].encode(users[ZIP]),
+            "occupation": self.words["occupation"].encode(users[OCCUPATION]),
+            "gender_code": self.words["gender_code"].encode(users[GENDER]),
+            "age": self._scaled(ages),
+            "gender": (gender[:, None] == np.array(GENDERS)).astype("float32"),
+        }
+
+    def _scaled(self, ages: np.ndarray) -> np.ndarray:
+        span = max(self.oldest - self.youngest, 1.0)
+        return ((ages - self.youngest) / span).astype("float32")[:, None]
+
+
+def _movie_table(movies: pd.DataFrame):
+    years = Vocabulary(movies[RELEASE_YEAR].astype("string"))
+    names = genre_names(movies)
+    first = movies[GENRES].fillna("").str.split("|").str[0]
+    genre = Vocabulary(first[first.isin(names)])
+    table = {
+        "year": years.encode(movies[RELEASE_YEAR].astype("string")),
+        "genre": genre.encode(first),
+        "genres": genre_flags(movies, names),
+    }
+    return _with_unknown(table), {"year": years.size, "genre": genre.size}
+
+
+def _with_unknown(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Each array with a row of zeros (OOV) below it."""
+    return {
+        name: np.concatenate([values, np.zeros_like(values[:1])])
+        for name, values in table.items()
+    }

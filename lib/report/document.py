@@ -1,0 +1,180 @@
+"""Join executed notebooks into one document: chapters, captions, references.
+
+The result is again a notebook, so that every nbconvert exporter can print it. What the
+exporters need beyond cells lies in `metadata.report` of the notebook, of each cell and
+of each output.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat.notebooknode import NotebookNode, from_dict
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from lib.parameters import cell_tags
+from lib.report.outputs import clean_outputs
+
+HEADING = re.compile(r"^(#{1,4})\s+(.*?)\s*#*$")
+NUMBER = re.compile(r"^(\d{1,2})((?:\.\d+)*)(?:[.:)·–-]+\s*|\s+)(?=\S)")
+FENCE = re.compile(r"^\s*(```|~~~)")
+LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
+INITIALS = re.compile(r"^(?:[^\W\d_]\.[\s-]*)+")  # "S. K. " before a surname
+# Sections that serve a reader of the notebook and say nothing on paper.
+LEFT_OUT = {"next", "set-up", "setup", "imports", "imports and globals"}
+HIDDEN_TAG = "no-report"
+
+
+def join(
+    notebooks: list[Path], *, figures: Path | None = None, synthetic: bool = False
+) -> NotebookNode:
+    """Join notebooks, one chapter each, into one.
+
+    Args:
+        notebooks: executed notebooks in the order of the chapters.
+        figures: folder with vector versions of the figures, `<id>.svg` or `<id>.pdf`.
+        synthetic: mark every caption.
+
+    Returns:
+        A notebook whose markdown cells start with at most one heading. Its code cells
+        hold only outputs worth printing. `metadata.references` lists the notebooks'
+        references, each once, in alphabetical order.
+    """
+    whole, references = new_notebook(), []
+    for path in notebooks:
+        pieces = list(_split(nbformat.read(path, as_version=4), figures))
+        cells = drop_empty_sections(list(_chapter(pieces, path.stem, references)))
+        section = path.stem
+        for cell in cells:
+            section = cell.metadata.report.get("title") or section
+            for output in cell.get("outputs", []):
+                caption(output, section, path.stem, synthetic)
+        whole.cells += cells
+    whole.metadata["references"] = merge_references(references)
+    return from_dict(whole)
+
+
+def _split(notebook: NotebookNode, figures: Path | None) -> Iterator[NotebookNode]:
+    """Cells to print, with markdown cells cut so that each has one heading at most."""
+    for cell in notebook.cells:
+        if HIDDEN_TAG in cell_tags(cell) or cell.cell_type == "raw":
+            continue
+        if cell.cell_type == "code":
+            piece = new_code_cell(outputs=clean_outputs(cell.outputs, figures))
+            piece.metadata["report"] = {}
+            yield piece
+            continue
+        for lines in _at_headings(cell.source):
+            yield _markdown(lines)
+
+
+def _markdown(lines: list[str]) -> NotebookNode:
+    report = {}
+    match = HEADING.match(lines[0]) if lines else None
+    if match:
+        number = NUMBER.match(match[2])
+        title = NUMBER.sub("", match[2])
+        report = {
+            "level": len(match[1]),
+            "title": title,
+            "number": number[1] if number else "",
+        }
+        lines = [f"{match[1]} {title}", *lines[1:]]
+    cell = new_markdown_cell("\n".join(lines).strip())
+    cell.metadata["report"] = report
+    return cell
+
+
+def _at_headings(source: str) -> list[list[str]]:
+    parts, fenced = [[]], False
+    for line in source.splitlines():
+        if FENCE.match(line):
+            fenced = not fenced
+        if HEADING.match(line) and not fenced:
+            parts.append([])
+        parts[-1].append(line)
+    return [part for part in parts if any(line.strip() for line in part)]
+
+
+def _chapter(
+    pieces: list[NotebookNode], name: str, references: list[str]
+) -> Iterator[NotebookNode]:
+    """One notebook's cells without its references and the sections left out."""
+    hidden, titled = 0, False
+    for piece in pieces:
+        report = piece.metadata.report
+        level = report.get("level")
+        if level and (not hidden or level <= hidden):
+            title = report["title"].lower()
+            gone = title in LEFT_OUT | {"references"} or report["number"] in ("0", "00")
+            hidden = level if gone and level > 1 else 0
+            if hidden and title == "references":
+                references += _items(piece.source)
+        if hidden:
+            continue
+        if level == 1 and not titled:
+            titled, report["chapter"] = True, name
+        yield piece
+
+
+def _items(source: str) -> list[str]:
+    """Items of a markdown list, continuation lines joined."""
+    items = []
+    for line in source.splitlines()[1:]:
+        if LIST_ITEM.match(line):
+            items.append(LIST_ITEM.sub("", line).strip())
+        elif items and line.strip():
+            items[-1] += " " + line.strip()
+    return items
+
+
+def merge_references(items: list[str]) -> list[str]:
+    """Sort references by surname and keep one of those that differ in marks only."""
+    unique = {}
+    for item in items:
+        key = re.sub(r"\W+", " ", INITIALS.sub("", item).casefold()).strip()
+        unique.setdefault(key, item)
+    return [unique[key] for key in sorted(unique)]
+
+
+def drop_empty_sections(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Leave out headings and code cells that have nothing to show; chapters stay."""
+    kept = []
+    for cell in reversed(cells):
+        level = cell.metadata.report.get("level")
+        if level:
+            full = level == 1 or "\n" in cell.source or _has_content(kept, level)
+        else:
+            full = cell.cell_type == "markdown" or cell.outputs
+        if full:
+            kept.append(cell)
+    return kept[::-1]
+
+
+def _has_content(after: list[NotebookNode], level: int) -> bool:
+    """Whether the cell that follows belongs to the section of this level."""
+    if not after:
+        return False
+    following = after[-1].metadata.report.get("level")
+    return following is None or following > level
+
+
+def caption(output: NotebookNode, section: str, name: str, synthetic: bool) -> None:
+    """Give a figure or table its caption; the section's title stands in for none."""
+    report = output.metadata.get("report", {})
+    if report.get("kind") not in ("figure", "table"):
+        return
+    text = str(output.metadata.get("caption") or section).strip().rstrip(".")
+    if synthetic and "synthetic" not in text.lower():
+        text += " · synthetic data"
+    report["caption"] = f"{text} (notebook `{name}`)."
+
+
+def table_output(html: str, caption: str) -> NotebookNode:
+    """An output that prints as a captioned table."""
+    return new_output(
+        "display_data",
+        {"text/html": html},
+        metadata={"report": {"kind": "table", "caption": caption}},
+    )

@@ -1,0 +1,217 @@
+"""nbconvert exporters of a joined report: Typst source, PDF, and one HTML file."""
+
+import base64
+import tempfile
+from pathlib import Path
+
+import typst
+from bs4 import BeautifulSoup
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.preprocessors import Preprocessor
+from nbformat.notebooknode import NotebookNode
+from traitlets import Unicode, default
+from traitlets.config import Config
+
+from lib.report import tables
+from lib.report.markup import inline, render
+from lib.report.outputs import clean_outputs
+
+TEMPLATES = Path(__file__).parent / "templates"
+SUFFIX = {
+    "image/svg+xml": ".svg",
+    "application/pdf": ".pdf",
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+}
+
+
+class RenderPreprocessor(Preprocessor):
+    """Puts the translation of every text, caption and table beside its source.
+
+    It fills `metadata.report.rendered` and `.caption` of cells and outputs, and
+    collects images in `resources["outputs"]` by file name.
+    """
+
+    to = Unicode("typst", help="typst or html").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple:
+        """Translate a notebook, joined (`lib.report.document`) or single."""
+        texts, places, anchors = [], [], {}
+
+        def translate(text: str, place: dict, key: str) -> None:
+            texts.append(text)
+            places.append((place, key))
+
+        for cell in nb.cells:
+            report = cell.metadata.setdefault("report", {})
+            if cell.cell_type == "markdown":
+                if "chapter" in report:
+                    anchors[len(texts)] = report["chapter"]
+                translate(cell.source, report, "rendered")
+                continue
+            if cell.cell_type != "code":
+                continue
+            if not all(
+                "report" in output.get("metadata", {}) for output in cell.outputs
+            ):
+                cell.outputs = clean_outputs(cell.outputs, None)
+            for output in cell.outputs:
+                how = output.metadata["report"]
+                self._output(output, how, resources)
+                if "caption" in how:
+                    translate(how["caption"], how, "caption")
+                if how["kind"] == "markdown":
+                    translate(output.data["text/markdown"], how, "rendered")
+        references = [{"text": item} for item in nb.metadata.get("references", [])]
+        for reference in references:
+            translate(reference["text"], reference, "rendered")
+        for (place, key), text in zip(
+            places, render(texts, self.to, anchors), strict=True
+        ):
+            place[key] = text if key == "rendered" else inline(text)
+        resources["references"] = [inline(item["rendered"]) for item in references]
+        resources["report"] = nb.metadata.get("report", {})
+        return nb, resources
+
+    def _output(self, output: NotebookNode, how: dict, resources: dict) -> None:
+        mime, data = next(iter(output.data.items()))
+        if how["kind"] == "table":
+            if self.to == "typst":
+                how["rendered"], layout = tables.to_typst(data)
+                how.update(layout)
+            else:
+                how["rendered"] = tables.to_html(data)
+        elif how["kind"] == "figure":
+            files = resources["outputs"] = resources["outputs"] or {}
+            is_text = mime == "image/svg+xml"
+            content = data.encode() if is_text else base64.b64decode(data)
+            how["file"] = f"figure-{len(files) + 1}{SUFFIX[mime]}"
+            files[how["file"]] = content
+            how["uri"] = f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+class ReportTypstExporter(TemplateExporter):
+    """A report as Typst source; `resources["outputs"]` holds its images."""
+
+    export_from_notebook = "Report (Typst)"
+    output_mimetype = "text/x-typst"
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return ".typ"
+
+    @default("template_extension")
+    def _template_extension_default(self) -> str:
+        return ".typ.j2"
+
+    @default("template_name")
+    def _template_name_default(self) -> str:
+        return "report_typst"
+
+    @default("extra_template_basedirs")
+    def _extra_template_basedirs_default(self) -> list[str]:
+        return [str(TEMPLATES)]
+
+    def _init_preprocessors(self) -> None:
+        super()._init_preprocessors()
+        self.register_preprocessor(RenderPreprocessor(to="typst"), enabled=True)
+
+    def default_filters(self):
+        """Add the filter that makes any string safe in Typst code."""
+        yield from super().default_filters()
+        yield "typst_string", typst_string
+
+
+class ReportPDFExporter(ReportTypstExporter):
+    """A report as PDF, compiled by the typst wheel with the fonts inside it."""
+
+    export_from_notebook = "Report (PDF)"
+    output_mimetype = "application/pdf"
+
+    @default("file_extension")
+    def _file_extension_default(self) -> str:
+        return ".pdf"
+
+    def from_notebook_node(self, nb, resources=None, **keywords):
+        """Translate a notebook to PDF."""
+        source, resources = super().from_notebook_node(nb, resources, **keywords)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            layout = TEMPLATES / "report_typst" / "report.typ"
+            (folder / "report.typ").write_bytes(layout.read_bytes())
+            for file, content in (resources["outputs"] or {}).items():
+                (folder / file).write_bytes(content)
+            (folder / "main.typ").write_text(source)
+            pdf = typst.compile(folder / "main.typ", ignore_system_fonts=True)
+        resources["outputs"] = {}
+        resources["output_extension"] = ".pdf"
+        return pdf, resources
+
+
+class ReportHTMLExporter(HTMLExporter):
+    """A report as one HTML file that loads nothing from elsewhere."""
+
+    export_from_notebook = "Report (HTML)"
+
+    @default("template_name")
+    def _template_name_default(self) -> str:
+        return "report_html"
+
+    @default("extra_template_basedirs")
+    def _extra_template_basedirs_default(self) -> list[str]:
+        return [str(TEMPLATES)]
+
+    @property
+    def default_config(self) -> Config:
+        """Outputs arrive with one form each, so nothing is left to choose."""
+        config = Config({"HighlightMagicsPreprocessor": {"enabled": False}})
+        config.merge(super().default_config)
+        return config
+
+    def _init_preprocessors(self) -> None:
+        super()._init_preprocessors()
+        self.register_preprocessor(RenderPreprocessor(to="html"), enabled=True)
+
+    def _init_resources(self, resources):
+        resources = super()._init_resources(resources)
+        style = TEMPLATES / "report_html" / "style.css"
+        resources["style"] = style.read_text()
+        return resources
+
+    def from_notebook_node(self, nb, resources=None, **keywords):
+        """Translate a notebook to HTML with contents."""
+        html, resources = super().from_notebook_node(nb, resources, **keywords)
+        resources["outputs"] = {}
+        return add_contents(html), resources
+
+
+def add_contents(html: str) -> str:
+    """Fill the element `#contents` with links to chapters and sections."""
+    page = BeautifulSoup(html, "html.parser")
+    place = page.find(id="contents")
+    if place is None:
+        return html
+    top = page.new_tag("ol")
+    place.append(top)
+    for heading in page.select("main h1[id], main h2[id]"):
+        item, link = page.new_tag("li"), page.new_tag("a", href=f"#{heading['id']}")
+        link.string = heading.get_text(" ", strip=True)
+        item.append(link)
+        if heading.find_parent(class_="appendix"):
+            item["class"] = "appendix"
+        elif heading.find_parent(class_="references"):
+            item["class"] = "references"
+        if heading.name == "h1" or not top.contents:
+            top.append(item)
+            continue
+        chapter = top.contents[-1]
+        if chapter.ol is None:
+            chapter.append(page.new_tag("ol"))
+        chapter.ol.append(item)
+    return str(page)
+
+
+def typst_string(text: str) -> str:
+    """A Typst string literal."""
+    escaped = str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

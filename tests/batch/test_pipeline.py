@@ -1,0 +1,215 @@
+"""Runs of small notebooks through the command line, as a user would see them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from lib.batch import pipeline
+from lib.errors import UserError
+from lib.parameters import Parameter, coerce, declared
+from tests.batch.small_series import TRAIN, run, start, times
+
+
+def wait_for_epoch(place: Path, process: subprocess.Popen) -> None:
+    """Wait until a training has reported its first epoch."""
+    log = place / "report" / "sample-week" / ".state" / "02_train.progress"
+    for _ in range(600):
+        if log.exists() and "epoch 1/" in log.read_text():
+            return
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    raise TimeoutError(str(log))
+
+
+def test_second_call_repeats_only_what_changed(place):
+    status, out, err = run(place, "report", "-p", "EPOCHS", "2")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("[1/2] 01_prepare: ")
+    assert lines[1:3] == ["02_train epoch 1/2", "02_train epoch 2/2"]
+    assert lines[3].startswith("[2/2] 02_train: ")
+    first = times(place)
+    status, out, _ = run(place, "report", "-p", "EPOCHS", "2")
+    assert (status, out) == (0, "report/sample-week/report.pdf is up to date\n")
+    assert times(place) == first
+
+    assert run(place, "report", "-p", "EPOCHS", "3")[0] == 0
+    second = times(place)
+    assert second["01_prepare.ipynb"] == first["01_prepare.ipynb"]
+    assert second["02_train.ipynb"] != first["02_train.ipynb"]
+
+    results = place / "report" / "sample-week" / "results.csv"
+    results.write_text(results.read_text().replace("lstm", "forged"))
+    assert "[2/2] 02_train" in run(place, "report", "-p", "EPOCHS", "3")[1]
+    assert "lstm" in results.read_text()
+
+
+def test_killed_run_goes_on_with_the_same_numbers(place):
+    process = start(place, "report", "-p", "MODE", "slow")
+    wait_for_epoch(place, process)
+    process.kill()
+    process.communicate()
+    first = times(place)["01_prepare.ipynb"]
+    status, out, err = run(place, "report")
+    assert (status, err) == (0, "")
+    assert "01_prepare" not in out and "[2/2] 02_train" in out
+    assert times(place)["01_prepare.ipynb"] == first
+    assert (
+        (place / "report/sample-week/results.csv")
+        .read_text()
+        .endswith(f"02_train,lstm,0,{3 / 7}\n")
+    )
+    assert set(times(place)) == {"01_prepare.ipynb", "02_train.ipynb"}
+
+
+def wait_for_lock(place: Path, process: subprocess.Popen) -> None:
+    """Wait until a run has begun; its first notebook is still about to start."""
+    for _ in range(600):
+        if (place / "report" / "sample-week" / ".state" / "lock").exists():
+            return
+        time.sleep(0.05)
+    raise TimeoutError(process.args)
+
+
+@pytest.mark.parametrize("moment", [wait_for_lock, wait_for_epoch])
+def test_ctrl_c_leaves_with_one_line(place, moment):
+    process = start(place, "report", "-p", "MODE", "slow")
+    moment(place, process)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip() == "stopped; the same command goes on from here"
+
+
+def test_failing_notebook_is_named_with_cell_and_error(place):
+    status, _, err = run(place, "report", "-p", "MODE", "bad")
+    assert status == 1
+    assert err.splitlines() == [
+        "02_train failed in cell 4: ValueError: shapes (3, 4) and (5,)",
+        "  the cell begins: from lib.errors import UserError",
+        "  the notebook up to there: "
+        "report/sample-week/notebooks/02_train.failed.ipynb",
+    ]
+    evidence = place / "report/sample-week/notebooks/02_train.failed.ipynb"
+    assert "second line" in evidence.read_text()
+    assert not evidence.with_name("02_train.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-p", "EPOCH", "3"], "EPOCH: no notebook has this parameter; did you mean"),
+        (["-p", "EPOCHS", "ten"], "EPOCHS=ten: expected a whole number, such as 3"),
+        (["-p", "MODE", "user"], "log.csv: no column time; name it with TIME_COLUMN"),
+        (["--run-name", "../x"], "'../x': the name of a run becomes a folder"),
+    ],
+)
+def test_mistake_gets_one_line(place, arguments, expected):
+    status, _, err = run(place, "report", *arguments)
+    assert status == 1
+    assert err.startswith(expected)
+    assert len(err.splitlines()) == 1
+
+
+def test_unexpected_error_says_where_the_log_is(place):
+    (place / "report" / "sample-week" / "results.csv").mkdir(parents=True)
+    (place / "data" / "processed" / "sample-week").mkdir(parents=True)
+    (place / "data/processed/sample-week/meta.json").write_text("{")
+    (place / "nb" / "02_train.ipynb").unlink()
+    status, _, err = run(place, "report")
+    assert status == 1
+    assert "Traceback" not in err
+    assert "the full log is in report/error.log" in err
+    assert "Traceback" in (place / "report" / "error.log").read_text()
+
+
+def test_lock_refuses_a_second_process_and_ignores_a_stale_file(tmp_path):
+    path = tmp_path / "run" / ".state" / "lock"
+    path.parent.mkdir(parents=True)
+    path.write_text("999999")  # left by a process that is gone
+    holder = (
+        "import sys, time; from pathlib import Path\n"
+        "from lib.batch.pipeline import lock\n"
+        "with lock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", holder, str(path)], stdout=subprocess.PIPE
+    )
+    try:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match=f"process {other.pid} is writing here"):
+            with pipeline.lock(path):
+                pass
+    finally:
+        other.kill()
+        other.communicate()
+    with pipeline.lock(path):
+        assert path.read_text() == str(os.getpid())
+
+
+def test_dependencies_come_from_metadata(tmp_path):
+    first, second, third = new_notebook(), new_notebook(), new_notebook()
+    third.metadata["requires"] = ["01_a"]
+    books = {"01_a": first, "02_b": second, "03_c": third}
+    requires = {n: pipeline.needed(n, books[n], list(books)) for n in books}
+    assert requires == {"01_a": [], "02_b": ["01_a"], "03_c": ["01_a"]}
+    assert pipeline.choose(("03_c",), requires) == ["01_a", "03_c"]
+    with pytest.raises(UserError, match="04_d: no such notebook"):
+        pipeline.choose(("04_d",), requires)
+
+
+def test_a_notebook_that_reads_other_files_follows_them(place):
+    path = place / "nb" / "02_train.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["reads"] = ["report/{run}-*/results.csv"]
+    nbformat.write(notebook, path)
+    run = pipeline.Run("sample", "week", name="all", folder=place / "nb")
+
+    def executed() -> list[str]:
+        lines: list[str] = []
+        pipeline.run_all(run, echo=lines.append)
+        return [line.split()[1] for line in lines if line.startswith("[")]
+
+    assert executed() == ["01_prepare:", "02_train:"]
+    assert executed() == []
+    other = place / "report" / "all-UNITS=8" / "results.csv"
+    other.parent.mkdir()
+    for content in ("one", "two"):
+        other.write_text(content)
+        assert executed() == ["02_train:"]
+    assert executed() == []
+
+
+def test_declared_parameters_have_types_and_meanings():
+    cell = new_code_cell(TRAIN, metadata={"tags": ["parameters"]})
+    found = declared(new_notebook(cells=[new_code_cell("x = 1"), cell]))
+    assert found["EPOCHS"] == Parameter("EPOCHS", 3, "passes over the data")
+    assert list(found) == ["EPOCHS", "MODE", "RUN_NAME", "MEET"]
+
+
+@pytest.mark.parametrize(
+    ("default", "given", "expected"),
+    [
+        (3, "7", 7),
+        (0.1, "1e-3", 0.001),
+        (True, "no", False),
+        ("week", 7, "7"),
+        ((0, 1), "3, 4 5", [3, 4, 5]),
+        ([0], 2, [2]),
+        (["lstm"], "gru,lstm", ["gru", "lstm"]),
+        (None, "57", 57),
+        (None, "0.5", 0.5),
+        (None, "auto", "auto"),
+    ],
+)
+def test_value_takes_the_type_of_the_default(default, given, expected):
+    value = coerce(Parameter("X", default, ""), given)
+    assert value == expected
+    assert type(value) is type(expected)

@@ -1,0 +1,118 @@
+"""The tables of the exploratory notebook and the files of the NCF authors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.errors import UserError
+from lib.figures import movies as explore
+from lib.paths import ROOT
+from lib.recommenders.data import load
+from lib.recommenders.ranking.evaluate import evaluate, ranking_metrics
+from lib.recommenders.ranking.item_models import TopPop
+from lib.recommenders.ranking.ncf_files import read_ncf_files
+
+REAL = ROOT.parent / "shared" / "data"
+
+METADATA = pd.DataFrame(
+    {
+        "genres": ["Drama|War", "Drama", "", "War"],
+        "budget": [10.0, np.nan, 5.0, 20.0],
+        "revenue": [30.0, 8.0, 1.0, 15.0],
+        "release_date": pd.to_datetime(["1999-01-02", "1999-05-05", None, "1999-12-1"]),
+        "vote_average": [6.0, 8.0, 5.0, 2.0],
+        "vote_count": [3, 1, 1, 0],
+    }
+)
+
+
+def test_genres_are_counted_once_per_label():
+    shares = explore.genre_shares(METADATA).set_index("genre")
+    assert shares["movies"].to_dict() == {"Drama": 2, "War": 2}
+    assert shares["share"].sum() == pytest.approx(1)
+
+
+def test_money_needs_budget_revenue_and_date():
+    table = explore.with_profit(METADATA)
+    assert table["profit"].tolist() == [20, -5]
+    year = explore.money_by_year(METADATA).iloc[0]
+    assert (year["release_year"], year["movies"], year["profit"]) == (1999, 2, 15)
+
+
+def test_votes_by_genre_leaves_out_movies_without_votes():
+    table = explore.genre_votes(METADATA)
+    assert table["genre"].tolist() == ["Drama", "Drama", "War"]
+    assert table["vote_average"].tolist() == [6, 8, 6]
+
+
+def test_counts_of_ratings_ages_and_years():
+    ratings = pd.DataFrame(
+        {"userId": [1, 1, 2], "movieId": [1, 2, 2], "rating": [4.0, 3.5, 4.0]}
+    )
+    counts = explore.rating_counts(ratings)
+    assert counts["rating"].tolist() == [3.5, 4.0]
+    assert counts["share"].tolist() == pytest.approx([1 / 3, 2 / 3])
+    assert explore.sparsity(ratings)["sparsity"] == pytest.approx(0.25)
+    summary = explore.rating_summary(ratings)
+    assert summary.loc["mean"].tolist() == pytest.approx([11.5 / 3, 3.875])
+    ages = explore.age_counts(pd.DataFrame({"age": [20, 24, 25]}))
+    assert ages.to_numpy().tolist() == [[20, 2], [25, 1]]
+    years = pd.DataFrame({"release_year": pd.array([1990, None, 1990], "Int64")})
+    assert explore.movies_per_year(years).to_numpy().tolist() == [[1990, 2]]
+
+
+@pytest.mark.parametrize(
+    ("name", "genre", "share"),
+    [("ml-100k", "Drama", 0.251), ("ml-100k", "Comedy", 0.175)],
+)
+def test_published_genre_shares(name, genre, share):
+    if not (REAL / name).is_dir():
+        pytest.skip(f"{name} is not in {REAL}")
+    shares = explore.genre_shares(load(str(REAL / name)).movies).set_index("genre")
+    assert shares["share"][genre] == pytest.approx(share, abs=0.0006)
+
+
+def test_published_sparsity():
+    if not (REAL / "ml-latest-small-2016").is_dir():
+        pytest.skip(f"ml-latest-small-2016 is not in {REAL}")
+    found = explore.sparsity(load(str(REAL / "ml-latest-small-2016")).ratings)
+    assert (found["users"], found["movies"]) == (671, 9066)
+    assert found["sparsity"] == pytest.approx(0.984, abs=0.0005)
+
+
+def authors_files(folder, negatives=99):
+    codes = "\t".join(str(item) for item in range(3, 3 + negatives))
+    (folder / "ml-1m.test.negative").write_text(f"(0,2)\t{codes}\n(1,4)\t{codes}\n")
+    (folder / "ml-1m.test.rating").write_text("0\t2\t5\t30\n1\t4\t5\t30\n")
+    (folder / "ml-1m.train.rating").write_text("0\t1\t5\t20\n0\t0\t5\t20\n1\t0\t4\t9\n")
+    return folder
+
+
+def test_authors_files(tmp_path):
+    files = read_ncf_files(authors_files(tmp_path))
+    assert files.split.train.of(0).tolist() == [0, 1]  # the newest row comes first
+    assert files.split.held_out.tolist() == [2, 4]
+    assert files.split.train.n_items == 102
+    assert files.negatives.shape == (2, 1, 99)
+    # User 1's negatives hold the held-out movie 4: it is taken out, and counted.
+    assert files.contaminated == 1
+    assert (files.negatives[1, 0] == -1).sum() == 1
+
+
+def test_faulty_authors_files_are_explained(tmp_path):
+    with pytest.raises(UserError, match="98 negatives"):
+        read_ncf_files(authors_files(tmp_path, negatives=98))
+    (tmp_path / "ml-1m.test.rating").unlink()
+    with pytest.raises(UserError, match="test.rating"):
+        read_ncf_files(tmp_path)
+
+
+def test_authors_split_of_half_the_users():
+    folder = REAL / "ncf-ml-1m"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here")
+    files = read_ncf_files(folder)
+    assert len(files.split.users) == 2999
+    assert files.contaminated == 77
+    ranks = evaluate(TopPop().fit(files.split.train), files.split, (), files.negatives)
+    assert 0.40 < ranking_metrics(ranks.sampled)["hr_at_10"] < 0.50

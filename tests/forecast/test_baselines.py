@@ -1,0 +1,182 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lib.evaluation.metrics import rmse_floor, score, shares
+from lib.evaluation.splits import time_split
+from lib.forecast import baselines
+from lib.forecast.baselines import NAIVE, tune, tune_all
+from tests.realdata import dense_counts
+
+EXTREMES = [
+    (name, {key: values[i] for key, values in b.grid.items()} | {b.amount: amount})
+    for name, b in NAIVE.items()
+    for i, amount in ((0, b.amounts[0]), (2, b.amounts[4]))
+]
+
+
+def plain_ewma(counts, alpha, epsilon):
+    """The recursion as it is written in a textbook, slot by slot."""
+    s, n_movies = shares(counts), counts.shape[1]
+    rows, state = [], None
+    for t in range(len(counts)):
+        rows.append(np.full(n_movies, 1 / n_movies) if state is None else state)
+        if counts[t].sum():
+            state = s[t] if state is None else (1 - alpha) * state + alpha * s[t]
+    return (1 - epsilon) * np.array(rows) + epsilon / n_movies
+
+
+@pytest.fixture
+def counts():
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(rng.gamma(0.5, 3, size=30), size=(25, 30))
+    counts[[0, 7, 8, 24]] = 0  # slots without a request, the first and last included
+    return counts
+
+
+def test_ewma_is_the_textbook_recursion(counts):
+    ours = baselines.ewma(counts, alpha=0.3, epsilon=0.05)
+    np.testing.assert_allclose(ours, plain_ewma(counts, 0.3, 0.05), atol=1e-12)
+
+
+def test_count_weighted_ewma_discounts_requests():
+    counts = np.array([[8, 0], [0, 2], [1, 1]])
+    q = baselines.ewma_count_weighted(counts, alpha=0.5, pseudo_count=1)
+    # After slot 1: 4 + 1 and 2 + 1 of 8.
+    np.testing.assert_allclose(q, [[0.5, 0.5], [0.9, 0.1], [0.625, 0.375]])
+
+
+def test_cumulative_share_forgets_nothing(counts):
+    q = baselines.cumulative_share(counts, pseudo_count=0.5)
+    total = counts[:20].sum(axis=0) + 0.5
+    np.testing.assert_allclose(q[20], total / total.sum())
+
+
+def test_moving_average_of_the_last_slots_with_requests(counts):
+    q = baselines.moving_average(counts, window=3, epsilon=0)
+    s = shares(counts)
+    np.testing.assert_allclose(q[9], s[[4, 5, 6]].mean(axis=0))  # 7 and 8 were silent
+    np.testing.assert_allclose(q[3], s[[1, 2]].mean(axis=0))
+
+
+def test_last_value_repeats_the_latest_slot(counts):
+    q = baselines.last_value(counts, epsilon=0)
+    np.testing.assert_allclose(q[5], shares(counts)[4])
+    np.testing.assert_allclose(q[9], shares(counts)[6])
+
+
+def test_seasonal_naive_looks_one_period_back(counts):
+    q = baselines.seasonal_naive(counts, period=6, epsilon=0)
+    s = shares(counts)
+    np.testing.assert_allclose(q[12], s[6])
+    np.testing.assert_allclose(q[13], s[12])  # slot 7 was silent: the latest instead
+    np.testing.assert_allclose(q[4], s[3])
+
+
+def test_a_period_longer_than_the_data_is_the_last_value(counts):
+    np.testing.assert_array_equal(
+        baselines.seasonal_naive(counts, period=99), baselines.last_value(counts)
+    )
+
+
+@pytest.mark.parametrize(("name", "parameters"), EXTREMES)
+def test_every_row_is_shares_whatever_the_parameters(counts, name, parameters):
+    q = NAIVE[name].function(counts, **parameters)
+    assert q.shape == counts.shape
+    assert (q >= 0).all()
+    np.testing.assert_allclose(q.sum(axis=1), 1)
+    np.testing.assert_allclose(q[:2], 1 / counts.shape[1])  # nothing known yet
+
+
+@pytest.mark.parametrize(("name", "parameters"), EXTREMES)
+@settings(max_examples=40, deadline=None)
+@given(
+    past=arrays(np.int64, (9, 4), elements=st.integers(0, 5)),
+    future=arrays(np.int64, (9, 4), elements=st.integers(0, 5)),
+    t=st.integers(0, 8),
+)
+def test_no_forecast_changes_with_what_comes_later(name, parameters, past, future, t):
+    changed = np.vstack([past[:t], future[t:]])
+    function = NAIVE[name].function
+    np.testing.assert_array_equal(
+        function(past, **parameters)[: t + 1], function(changed, **parameters)[: t + 1]
+    )
+
+
+@pytest.mark.parametrize("name", NAIVE)
+def test_tuning_never_looks_at_the_test_slots(counts, name):
+    split = time_split(len(counts))
+    scrambled = counts.copy()
+    scrambled[split.test.start :] = scrambled[split.test.start :, ::-1] * 7
+    assert tune(name, counts, split).parameters == (
+        tune(name, scrambled, split).parameters
+    )
+
+
+def test_tuning_finds_the_best_of_the_grid(counts):
+    split = time_split(len(counts))
+    tuned = tune("cumulative_share", counts, split, "rmse")
+    by_hand = {
+        amount: score(
+            counts, baselines.cumulative_share(counts, amount), split.validation
+        )
+        for amount in NAIVE["cumulative_share"].amounts
+    }
+    best = min(by_hand, key=lambda amount: by_hand[amount]["rmse"])
+    assert tuned.parameters == {"pseudo_count": best}
+    assert tuned.validation_score == pytest.approx(by_hand[best]["rmse"])
+
+
+def test_the_last_value_is_not_smoothed_where_nothing_forces_it(counts):
+    split = time_split(len(counts))
+    assert tune("last_value", counts, split, "rmse").parameters == {"epsilon": 0.0}
+    assert tune("last_value", counts, split).parameters["epsilon"] > 0
+
+
+def test_all_baselines_beat_the_uniform_forecast(counts):
+    split = time_split(len(counts))
+    uniform = np.full(counts.shape, 1 / counts.shape[1])
+    limit = score(counts, uniform, split.test)["cross_entropy"]
+    tuned = tune_all(counts, split)
+    assert list(tuned) == list(NAIVE)
+    for result in tuned.values():
+        value = score(counts, result.forecast, split.test)["cross_entropy"]
+        assert value < limit
+
+
+# Measured on the same grids by others: RMSE of the last value, of the tuned EWMA, and
+# the noise floor, over the last fifth of the slots.
+PUBLISHED = [
+    ("ml-100k", 7, None, (31, 1682), 0.000862, 0.000651, 0.000599),
+    ("ml-100k", 1, None, (215, 1682), 0.003486, 0.002486, 0.002526),
+    ("ml-1m", 7, 57, (57, 3598), 0.001343, 0.000991, 0.000966),
+    ("ml-latest-small", 91, None, (91, 9724), 0.000527, 0.000390, 0.000383),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "max_slots", "shape", "last", "ewma", "floor"), PUBLISHED
+)
+def test_real_data_gives_the_published_errors(
+    name, days, max_slots, shape, last, ewma, floor
+):
+    counts = dense_counts(name, days, max_slots)
+    assert counts.shape == shape
+    split = time_split(len(counts))
+    naive = score(counts, baselines.last_value(counts, epsilon=0), split.test)
+    assert naive["rmse"] == pytest.approx(last, rel=0.01)
+    tuned = tune("ewma", counts, split, "rmse")
+    assert score(counts, tuned.forecast, split.test)["rmse"] == pytest.approx(
+        ewma, rel=0.01
+    )
+    assert rmse_floor(counts[split.test]) == pytest.approx(floor, rel=0.01)
+
+
+def test_the_count_weighted_ewma_is_as_strong_as_it_was():
+    counts = dense_counts("ml-100k", 7)
+    split = time_split(len(counts))
+    tuned = tune("ewma_count_weighted", counts, split)
+    value = score(counts, tuned.forecast, split.test)["cross_entropy"]
+    assert value == pytest.approx(6.798, abs=0.002)

@@ -1,0 +1,239 @@
+"""Training: early stopping, resume after a stop, and no look at the future."""
+
+import gc
+import weakref
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from lib.evaluation.splits import time_split
+from lib.forecast import training as train
+from lib.forecast.batches import SampledSlots, SlotBatches
+from lib.forecast.features import build_features
+from lib.forecast.losses import categorical_crossentropy
+from lib.forecast.networks import build_model
+from lib.forecast.trainer import Settings, run
+from lib.forecast.training import fit
+
+
+def small_training(tmp_path, epochs, patience=None, rate=0.01, validation=True):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 3, 6, 2)).astype("float32")
+    context = rng.normal(size=(20, 6, 3)).astype("float32")
+    ewma = np.full((20, 6), -np.log(6), "float32")
+    counts = rng.poisson(np.exp(1 + context[..., 0])).astype("float32")
+    model = build_model(
+        "gru", n_movies=6, n_series=2, n_context=3, learning_rate=rate, dropout=0.2
+    )
+    views = (x, context, ewma)
+    watched = SlotBatches(views, counts, range(15, 20)) if validation else None
+    history, _ = fit(
+        model,
+        SlotBatches(views, counts, range(15), 2, seed=0),
+        watched,
+        epochs=epochs,
+        patience=patience,
+        state=tmp_path / "state.npz",
+        name="test",
+    )
+    return model, history
+
+
+def test_a_stopped_training_ends_with_the_same_numbers(tmp_path, monkeypatch):
+    straight, history = small_training(tmp_path / "a", epochs=6, patience=4)
+
+    class Killed(Exception):
+        pass
+
+    def stop_after_third(line):
+        if "epoch 3/" in line:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "announce", stop_after_third)
+        with pytest.raises(Killed):
+            small_training(tmp_path / "b", epochs=6, patience=4)
+    resumed, again = small_training(tmp_path / "b", epochs=6, patience=4)
+    np.testing.assert_allclose(again.to_numpy(), history.to_numpy(), rtol=1e-6)
+    for a, b in zip(straight.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path):
+    _, history = small_training(tmp_path, epochs=40, patience=2, rate=0.3)
+    best = history["val_loss"].to_numpy().argmin()
+    assert len(history) < 40
+    assert len(history) == best + 1 + 2
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 32])
+def test_the_step_size_falls_along_a_cosine_to_nothing(at_once):
+    model, views, counts = joint()
+    if keras.backend.backend() != "torch":
+        model.steps_per_execution = at_once
+    rates = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            rates.append(float(self.model.optimizer.learning_rate))
+
+    batches = SlotBatches(views, counts, range(10))
+    decay = train.CosineDecay(0.02, epochs=2, steps=10)
+    model.fit(batches, epochs=2, callbacks=[decay, Watch()], verbose=0, shuffle=False)
+    middles = {1: np.arange(20) + 0.5, 4: [2, 6, 9, 12, 16, 19], 32: [5, 15]}
+    done = np.array(middles[model.steps_per_execution]) / 20
+    assert rates == pytest.approx(0.01 * (1 + np.cos(np.pi * done)), rel=1e-5)
+
+
+def test_without_patience_the_last_epoch_counts(tmp_path):
+    model, history = small_training(tmp_path, epochs=3, validation=False)
+    assert len(history) == 3
+    assert "val_loss" not in history
+
+
+def test_every_epoch_sees_every_slot_once_in_a_new_order():
+    values = np.arange(10, dtype="float32")[:, None]
+    batches = SlotBatches((values,), values, range(10), 3, seed=1)
+    orders = []
+    for epoch in (1, 2):
+        batches.start_epoch(epoch)
+        seen = np.concatenate([batches[i][1].ravel() for i in range(len(batches))])
+        assert sorted(seen) == list(range(10))
+        orders.append(seen.tolist())
+    assert orders[0] != orders[1]
+
+
+def joint():
+    """A network of type 4, windows and EWMA of ten slots and their counts."""
+    model = build_model("gru", n_movies=6, n_series=1, n_context=1, prediction_type=4)
+    counts = np.random.default_rng(0).poisson(2, (10, 6)).astype("float32")
+    windows = np.random.default_rng(1).normal(size=(10, 3, 6)).astype("float32")
+    return model, (windows, np.zeros_like(counts)), counts
+
+
+class Noted(SlotBatches):
+    """Notes which rows were read in which epoch."""
+
+    def __init__(self, *arguments, **options):
+        self.read = {}
+        super().__init__(*arguments, **options)
+
+    def __getitem__(self, index):
+        self.read.setdefault(self.epoch, {})[int(index)] = self.order[index]
+        return super().__getitem__(index)
+
+
+def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
+    model, views, counts = joint()
+    batches = Noted(views, counts, range(10), seed=0)
+    options = {"epochs": 3, "patience": None, "state": tmp_path / "s.npz"}
+    fit(model, batches, None, name="test", **options)
+    assert sorted(batches.read) == [1, 2, 3]
+    for epoch, rows in batches.read.items():
+        expected = np.random.default_rng([0, epoch]).permutation(10)
+        assert [rows[index] for index in range(10)] == expected.tolist()
+
+
+def test_a_training_that_has_ended_keeps_no_arrays(tmp_path):
+    model, views, counts = joint()
+    batches = [SlotBatches(views, counts, rows) for rows in (range(8), range(8, 10))]
+    options = {"epochs": 2, "patience": None, "state": tmp_path / "s.npz"}
+    fit(model, *batches, name="test", **options)
+    kept = [weakref.ref(one) for one in batches]
+    del batches
+    gc.collect()
+    assert [one() for one in kept] == [None, None]
+
+
+def loss_of(counts, log_shares) -> float:
+    loss = categorical_crossentropy(counts, log_shares.astype("float32"))
+    return float(keras.ops.mean(loss))
+
+
+def test_drawn_movies_estimate_the_loss_of_all(small_grid):
+    rng = np.random.default_rng(0)
+    slots, movies = 4, 400
+    logits = rng.normal(size=(slots, movies)).astype("float32")
+    counts = rng.poisson(0.1, (slots, movies)).astype("float32")
+    window = np.zeros((slots, 3, movies, 1), "float32")
+    context = np.arange(slots * movies).reshape(slots, movies, 1)
+    views = (window, context, logits)
+    batches = SampledSlots(views, counts, range(slots), slots, seed=0, movies=120)
+    losses = []
+    for epoch in range(60):
+        batches.start_epoch(epoch)
+        (x, chosen, drawn), target = batches[0]
+        assert x.shape == (slots, 3, 120, 1) and chosen.shape == (slots, 120, 1)
+        assert all(len(np.unique(one)) == 120 for one in chosen[..., 0])
+        slot = chosen[:, :1, 0].astype(int) // movies
+        assert (slot.ravel() == batches.order).all()
+        shares = drawn - np.log(np.exp(drawn).sum(1, keepdims=True))
+        losses.append(loss_of(target, shares))
+    whole = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    truth = loss_of(counts, whole)
+    assert np.mean(losses) == pytest.approx(truth, abs=0.03)
+
+
+def test_progress_lines_go_to_the_named_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("POPULARITY_PROGRESS", str(tmp_path / "lines"))
+    small_training(tmp_path, epochs=2)
+    lines = (tmp_path / "lines").read_text().splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("test · epoch 1/2 · loss ")
+
+
+@pytest.fixture(scope="module")
+def trained(small_grid, tmp_path_factory):
+    split = time_split(40)
+    settings = Settings(epochs=2, units=4)
+    folder = tmp_path_factory.mktemp("training")
+    data = build_features(small_grid, split)
+    return settings, split, folder, data
+
+
+def test_a_forecast_does_not_know_the_future(small_grid, trained, tmp_path):
+    settings, split, folder, data = trained
+    cut = split.test.start
+    one = run(data, small_grid.counts, settings, split, seed=0, folder=folder)
+    changed = small_grid.counts.copy()
+    changed[cut:] = np.random.default_rng(1).poisson(9, changed[cut:].shape)
+    other_grid = replace(small_grid, counts=changed)
+    other_data = build_features(other_grid, split)
+    other = run(other_data, changed, settings, split, seed=0, folder=tmp_path)
+    np.testing.assert_allclose(
+        one.forecast[: cut + 1], other.forecast[: cut + 1], rtol=1e-5
+    )
+    assert np.abs(one.forecast[cut + 1 :] - other.forecast[cut + 1 :]).max() > 1e-4
+
+
+def test_a_training_is_deterministic_and_kept(small_grid, trained, tmp_path):
+    settings, split, folder, data = trained
+    first = run(data, small_grid.counts, settings, split, seed=0, folder=folder)
+    kept = run(data, small_grid.counts, settings, split, seed=0, folder=folder)
+    assert kept.path == first.path
+    anew = run(data, small_grid.counts, settings, split, seed=0, folder=tmp_path)
+    np.testing.assert_array_equal(anew.forecast, first.forecast)
+    other = run(data, small_grid.counts, settings, split, seed=1, folder=folder)
+    assert other.path != first.path
+    assert (other.forecast != first.forecast).any()
+
+
+def test_forecasts_are_shares(small_grid, trained):
+    settings, split, folder, data = trained
+    one = run(data, small_grid.counts, settings, split, seed=0, folder=folder)
+    assert one.forecast.shape == small_grid.counts.shape
+    np.testing.assert_allclose(one.forecast.sum(axis=1), 1, rtol=1e-5)
+    assert list(one.history.index) == [1, 2]
+    assert {"loss", "val_loss", "share_mse", "accuracy"} <= set(one.history)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 4])
+def test_every_prediction_type_trains(small_grid, trained, kind):
+    settings, split, folder, data = trained
+    settings = replace(settings, prediction_type=kind, epochs=1)
+    one = run(data, small_grid.counts, settings, split, seed=0, folder=folder)
+    np.testing.assert_allclose(one.forecast.sum(axis=1), 1, rtol=1e-5)
+    rows = list(split.test)
+    assert np.abs(one.forecast[rows] - np.exp(data.log_ewma[rows])).max() > 0
