@@ -9,7 +9,7 @@ import pytest
 from lib import paths
 from lib.data.grid import Grid
 from lib.evaluation.splits import time_split
-from lib.experiments.task import Study
+from lib.experiments.task import Task
 from lib.forecast.baselines import NAIVE, evaluate_naive, tune
 from lib.forecast.features import build_features
 from lib.schema import GENRES, MOVIE, RELEASE_YEAR, TITLE
@@ -50,14 +50,14 @@ def small_grid() -> Grid:
 
 
 @pytest.fixture(scope="session")
-def small_study(small_grid, tmp_path_factory) -> Study:
-    """A study of the small grid; trainings are kept in a temporary folder."""
+def small_task(small_grid, tmp_path_factory) -> Task:
+    """The task of the small grid; trainings are kept in a temporary folder."""
     split = time_split(len(small_grid.slots))
     baselines = {name: tune(name, small_grid.counts, split) for name in NAIVE}
     naive = evaluate_naive(small_grid.counts, split)
     features = build_features(small_grid, split)
-    folder = tmp_path_factory.mktemp("study")
-    return Study(folder, small_grid, split, features, baselines, naive)
+    folder = tmp_path_factory.mktemp("task")
+    return Task(folder, small_grid, split, features, baselines, naive)
 
 
 class Recorder:

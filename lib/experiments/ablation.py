@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.evaluation.evaluate import compare
 from lib.evaluation.metrics import per_slot_scores
-from lib.experiments.task import Study, normalised, train_to_compare
+from lib.experiments.task import Task, normalised, train_to_compare
 from lib.forecast.features import Features
 from lib.forecast.trainer import Settings
 
@@ -79,13 +79,13 @@ def variants(
 
 
 def run_ablation(
-    nb, study: Study, settings: Settings, epochs: int, seed: int = 0
+    nb, task: Task, settings: Settings, epochs: int, seed: int = 0
 ) -> pd.DataFrame:
     """Train without each part in turn, on the training slots only.
 
     Args:
         nb: the notebook that records the numbers.
-        study: the run.
+        task: the run.
         settings: of the whole network.
         epochs: epochs of every training, that of the whole network too.
         seed: seed of all trainings.
@@ -96,11 +96,11 @@ def run_ablation(
         network against that (paired bootstrap over the validation slots).
     """
     tables, settings = {}, replace(settings, epochs=epochs)
-    for part, (data, changed) in variants(study.features, settings).items():
+    for part, (data, changed) in variants(task.features, settings).items():
         name = f"{settings.cell} without {part}" if part else f"{settings.cell} whole"
-        trained = train_to_compare(study, changed, seed, name, data)
+        trained = train_to_compare(task, changed, seed, name, data)
         tables[part] = per_slot_scores(
-            study.grid.counts, normalised(trained.forecast), study.split.validation
+            task.grid.counts, normalised(trained.forecast), task.split.validation
         )
     whole, rows = tables.pop(""), {}
     for part, table in tables.items():

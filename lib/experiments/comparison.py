@@ -18,7 +18,7 @@ from lib.evaluation.evaluate import (
     scores_by_split,
 )
 from lib.evaluation.metrics import floor_gap_closed, hit_ratio_at_k_per_slot
-from lib.experiments.task import Study, load_forecasts, normalised
+from lib.experiments.task import Task, load_forecasts, normalised
 from lib.figures.style import NETWORKS
 from lib.forecast.baselines import NAIVE
 from lib.forecast.boosted_trees import lightgbm_forecasts
@@ -30,14 +30,14 @@ LEVELS = np.linspace(0.05, 0.95, 19)
 ENOUGH_CELLS = 500  # to judge intervals by
 
 
-def opponents(study: Study) -> dict[str, pd.DataFrame]:
+def opponents(task: Task) -> dict[str, pd.DataFrame]:
     """Per-slot tables of the baselines and LightGBM, every measure at its best.
 
     A baseline is tuned twice on the validation slots, for cross-entropy and for the
     RMSE, and meets each measure with the fitting choice.
     """
-    grid, split = study.grid, study.split
-    tables = dict(study.naive)
+    grid, split = task.grid, task.split
+    tables = dict(task.naive)
     boosted = lightgbm_forecasts(grid.counts, split, **calendar(grid))
     tables["lightgbm"] = judged_on_both(
         *(evaluate(boosted[m].forecast, grid.counts, split).per_slot for m in TUNED_FOR)
@@ -56,13 +56,13 @@ def calendar(grid: Grid) -> dict:
     }
 
 
-def network_forecasts(study: Study) -> dict[str, np.ndarray]:
+def network_forecasts(task: Task) -> dict[str, np.ndarray]:
     """Seed-averaged forecasts by model, type 3, and their common mean, `ensemble`.
 
     Raises:
         KeyError: notebooks 03 to 05 have not run.
     """
-    kept = load_forecasts(study.folder)
+    kept = load_forecasts(task.folder)
     means = {
         model: forecast
         for (model, kind, seed), forecast in kept.items()
@@ -72,12 +72,12 @@ def network_forecasts(study: Study) -> dict[str, np.ndarray]:
     return means | {"ensemble": normalised(np.mean(parts, axis=0))}
 
 
-def seed_spread(study: Study) -> pd.DataFrame:
+def seed_spread(task: Task) -> pd.DataFrame:
     """Mean and standard deviation over seeds of every network's test scores."""
     seeds: dict[str, list] = {}
-    for (model, kind, seed), forecast in load_forecasts(study.folder).items():
+    for (model, kind, seed), forecast in load_forecasts(task.folder).items():
         if kind == 3 and seed != "mean":
-            seeds.setdefault(model, []).append(study.scores(forecast, "test"))
+            seeds.setdefault(model, []).append(task.scores(forecast, "test"))
     return pd.concat({model: over_seeds(rows) for model, rows in seeds.items()})
 
 
@@ -121,21 +121,21 @@ def differences(
 
 
 def caches(
-    study: Study, forecasts: Mapping[str, np.ndarray], capacities: Sequence[int]
+    task: Task, forecasts: Mapping[str, np.ndarray], capacities: Sequence[int]
 ) -> pd.DataFrame:
     """Cache hit ratio over the test slots by capacity, beside LRU, LFU and oracle.
 
     Args:
-        study: the run.
+        task: the run.
         forecasts: model → forecast; the cache holds the K movies of largest share.
         capacities: numbers of movies K.
 
     Returns:
         Index capacity, one column per model and policy.
     """
-    grid, slots = study.grid, np.asarray(study.split.test)
+    grid, slots = task.grid, np.asarray(task.split.test)
     slots = slots[grid.counts[slots].sum(axis=1) > 0]
-    movies, request_slots = _requests(study)
+    movies, request_slots = _requests(task)
     rows = {}
     for k in capacities:
         rows[k] = {
@@ -149,22 +149,22 @@ def caches(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("capacity")
 
 
-def _requests(study: Study) -> tuple[np.ndarray, np.ndarray]:
+def _requests(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """Movie index and slot index of every request, in the order of time."""
     log = (
-        pl.scan_parquet(study.folder / "requests.parquet")
+        pl.scan_parquet(task.folder / "requests.parquet")
         .select(MOVIE, TIMESTAMP)
         .sort(TIMESTAMP, maintain_order=True)
         .collect()
     )
-    movies = np.searchsorted(study.grid.movies[MOVIE].to_numpy(), log[MOVIE].to_numpy())
+    movies = np.searchsorted(task.grid.movies[MOVIE].to_numpy(), log[MOVIE].to_numpy())
     times = log[TIMESTAMP].to_numpy().astype("datetime64[s]")
-    starts = study.grid.slots.to_numpy()
+    starts = task.grid.slots.to_numpy()
     return movies, np.searchsorted(starts, times, side="right") - 1
 
 
 def calibration(
-    study: Study, forecast: np.ndarray
+    task: Task, forecast: np.ndarray
 ) -> tuple[float, pd.DataFrame, np.ndarray]:
     """How often the intervals around a forecast hold the true number of requests.
 
@@ -176,7 +176,7 @@ def calibration(
         The dispersion, a table (level, multinomial, negative_binomial) and the PIT
         values of the negative binomial, which should be uniform.
     """
-    counts, split = study.grid.counts, study.split
+    counts, split = task.grid.counts, task.split
     rows = np.asarray(split.validation)
     dispersion = fit_dispersion(counts[rows], forecast[rows])
     rows = np.asarray(split.test)

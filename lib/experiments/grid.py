@@ -15,7 +15,7 @@ from scipy.stats import kruskal
 from lib import paths
 from lib.errors import UserError
 from lib.evaluation.metrics import single
-from lib.experiments.task import Study, normalised, train_to_compare
+from lib.experiments.task import Task, normalised, train_to_compare
 from lib.figures.grid import _words
 from lib.forecast.sequences import MANY_TO_MANY
 from lib.forecast.trainer import Settings
@@ -47,7 +47,7 @@ def combinations(epochs: int, **values: Sequence) -> Iterator[Settings]:
             yield settings
 
 
-def train_all(nb, study: Study, chosen: Sequence[Settings], seed: int) -> pd.DataFrame:
+def train_all(nb, task: Task, chosen: Sequence[Settings], seed: int) -> pd.DataFrame:
     """Train every network once and keep its scores on the validation slots.
 
     A training that an earlier call finished is read back.
@@ -58,15 +58,15 @@ def train_all(nb, study: Study, chosen: Sequence[Settings], seed: int) -> pd.Dat
     """
 
     def measured(forecast):
-        counts, slots = study.grid.counts, study.split.validation
+        counts, slots = task.grid.counts, task.split.validation
         return {name: single(name, counts, forecast, slots) for name in MEASURED}
 
-    simple = measured(study.baselines[BASELINE].forecast)
+    simple = measured(task.baselines[BASELINE].forecast)
     nb.record(BASELINE, "validation", simple)
     rows = []
     for number, settings in enumerate(chosen, start=1):
         name = f"{number}/{len(chosen)} {settings.cell} {settings.prediction_type}"
-        trained = train_to_compare(study, settings, seed, name)
+        trained = train_to_compare(task, settings, seed, name)
         scores = measured(normalised(trained.forecast))
         scores["seconds"] = trained.seconds
         named = {name: getattr(settings, name) for name in VARIED}

@@ -16,7 +16,7 @@ from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
 from lib.experiments.comparison import TUNED_FOR, calendar
-from lib.experiments.task import Study, mean_forecast, normalised
+from lib.experiments.task import Task, mean_forecast, normalised
 from lib.forecast.baselines import rolling_naive
 from lib.forecast.boosted_trees import lightgbm_forecasts
 from lib.forecast.features import build_features
@@ -26,12 +26,12 @@ METRICS = ("cross_entropy", "rmse", "hit_ratio_at_50")
 
 
 def rolling_networks(
-    study: Study, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
+    task: Task, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
 ) -> dict[str, pd.DataFrame]:
     """Networks from several cut-offs, each trained anew, and their common mean.
 
     Args:
-        study: the run.
+        task: the run.
         settings: one for each network.
         seeds: seeds to average over.
         n_origins: number of cut-offs.
@@ -40,12 +40,12 @@ def rolling_networks(
         model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the
         mean of all networks' shares.
     """
-    counts, folder = study.grid.counts, study.folder / "training"
-    origins = rolling_origins(len(study.grid.slots), n_origins)
+    counts, folder = task.grid.counts, task.folder / "training"
+    origins = rolling_origins(len(task.grid.slots), n_origins)
 
     @cache
     def known(split: Split):
-        grid = study.grid.until(split.test.stop)
+        grid = task.grid.until(split.test.stop)
         return grid, build_features(grid, split)
 
     @cache
@@ -81,7 +81,7 @@ def rolling_networks(
     }
 
 
-def rolling_opponents(study: Study, n_origins: int) -> dict[str, pd.DataFrame]:
+def rolling_opponents(task: Task, n_origins: int) -> dict[str, pd.DataFrame]:
     """The simple forecasts and LightGBM from several cut-offs.
 
     Each is tuned at every cut-off, for cross-entropy and for the RMSE, see
@@ -90,12 +90,12 @@ def rolling_opponents(study: Study, n_origins: int) -> dict[str, pd.DataFrame]:
     Returns:
         model → per-slot table of `lib.evaluation.evaluate.evaluate_rolling`.
     """
-    counts = study.grid.counts
-    origins = rolling_origins(len(study.grid.slots), n_origins)
+    counts = task.grid.counts
+    origins = rolling_origins(len(task.grid.slots), n_origins)
 
     @cache
     def boosted(split: Split):
-        grid = study.grid.until(split.test.stop)
+        grid = task.grid.until(split.test.stop)
         return lightgbm_forecasts(grid.counts, split, **calendar(grid))
 
     def trees(metric: str):

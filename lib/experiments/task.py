@@ -26,7 +26,7 @@ PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
-class Study:
+class Task:
     """A run's data and its simple forecasts.
 
     Attributes:
@@ -54,7 +54,7 @@ class Study:
         return evaluate(forecast, self.grid.counts, self.split).per_slot
 
 
-def open_study(folder: Path) -> Study:
+def open_task(folder: Path) -> Task:
     """Read a preprocessed run, tune the baselines and build the features.
 
     Args:
@@ -76,11 +76,11 @@ def open_study(folder: Path) -> Study:
     baselines = {name: tune(name, grid.counts, split) for name in NAIVE}
     naive = evaluate_naive(grid.counts, split)
     features = build_features(grid, split)
-    return Study(folder, grid, split, features, baselines, naive)
+    return Task(folder, grid, split, features, baselines, naive)
 
 
 def train_seeds(
-    study: Study, settings: Settings, seeds: Sequence[int]
+    task: Task, settings: Settings, seeds: Sequence[int]
 ) -> dict[int, Trained]:
     """Train the same network once with each seed.
 
@@ -89,36 +89,36 @@ def train_seeds(
     """
     return {
         seed: run(
-            study.features,
-            study.grid.counts,
+            task.features,
+            task.grid.counts,
             settings,
-            study.split,
+            task.split,
             seed=seed,
-            folder=study.folder / "training",
+            folder=task.folder / "training",
         )
         for seed in seeds
     }
 
 
 def train_to_compare(
-    study: Study, settings: Settings, seed: int, name: str, data: Features | None = None
+    task: Task, settings: Settings, seed: int, name: str, data: Features | None = None
 ) -> Trained:
     """Train once, on the training slots only, to be compared by validation slots.
 
     Args:
-        study: the run.
+        task: the run.
         settings: of the network.
         seed: its seed.
         name: shown in progress lines.
-        data: other features than the study's.
+        data: other features than the task's.
     """
     return run(
-        data or study.features,
-        study.grid.counts,
+        data or task.features,
+        task.grid.counts,
         settings,
-        study.split,
+        task.split,
         seed=seed,
-        folder=study.folder / "training",
+        folder=task.folder / "training",
         name=name,
         refit=False,
     )
@@ -136,12 +136,12 @@ def normalised(forecast: np.ndarray) -> np.ndarray:
     return forecast / forecast.sum(axis=1, keepdims=True)
 
 
-def record_network(nb, study: Study, settings: Settings, trained: dict) -> pd.DataFrame:
+def record_network(nb, task: Task, settings: Settings, trained: dict) -> pd.DataFrame:
     """Score a network's seeds and their mean, keep the numbers and the forecasts.
 
     Args:
         nb: the notebook that records.
-        study: the run.
+        task: the run.
         settings: of the network.
         trained: seed → trained network.
 
@@ -154,22 +154,22 @@ def record_network(nb, study: Study, settings: Settings, trained: dict) -> pd.Da
     rows = {}
     for seed, forecast in forecasts.items():
         for part in PARTS:
-            scores = study.scores(forecast, part)
+            scores = task.scores(forecast, part)
             nb.record(settings.cell, part, scores, prediction_type=kind, seed=seed)
         rows[seed] = scores
         name = f"{nb.number}_{settings.cell}-{kind}-{seed}"
-        save_forecast(study.folder, name, forecast)
+        save_forecast(task.folder, name, forecast)
     return pd.DataFrame(rows).T.rename_axis("seed")
 
 
-def record_baselines(nb, study: Study) -> pd.DataFrame:
+def record_baselines(nb, task: Task) -> pd.DataFrame:
     """Score every baseline, keep the numbers and return those of the test slots.
 
     Each is tuned for cross-entropy and again for the RMSE, and meets every measure
     with the fitting choice, see `lib.evaluation.evaluate.judged_on_both`.
     """
     rows = {}
-    for name, table in study.naive.items():
+    for name, table in task.naive.items():
         for part, scores in scores_by_split(table).items():
             nb.record(name, part, scores)
             if part == "test":
@@ -196,9 +196,9 @@ def load_forecasts(folder: Path) -> dict[tuple[str, int, str], np.ndarray]:
     return found
 
 
-def feature_table(study: Study) -> pd.DataFrame:
+def feature_table(task: Task) -> pd.DataFrame:
     """What each feature means, and where it enters the network."""
-    data = study.features
+    data = task.features
     names = [(name, "every slot of the window") for name in data.series_names]
     names += [(name, "end of the window") for name in data.context_names]
     rows = {

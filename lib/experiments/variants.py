@@ -8,7 +8,7 @@ import pandas as pd
 from lib.errors import UserError
 from lib.evaluation.metrics import single
 from lib.experiments.task import (
-    Study,
+    Task,
     mean_forecast,
     normalised,
     record_network,
@@ -41,13 +41,13 @@ SWEEPS = {"none": {}, "small": SMALL, "large": LARGE}
 
 
 def run_variations(
-    nb, study: Study, settings: Settings, size: str, epochs: int, seed: int = 0
+    nb, task: Task, settings: Settings, size: str, epochs: int, seed: int = 0
 ) -> pd.DataFrame:
     """Train the default settings and every variation, on the training slots only.
 
     Args:
         nb: the notebook that records the numbers.
-        study: the run.
+        task: the run.
         settings: defaults, from which one thing at a time is changed.
         size: none, small or large.
         epochs: epochs of each training.
@@ -63,7 +63,7 @@ def run_variations(
     if size not in SWEEPS:
         raise UserError(f"SWEEP is {size!r}; expected {', '.join(SWEEPS)}.")
     default = replace(settings, epochs=epochs)
-    longest = len(study.split.train) - 1
+    longest = len(task.split.train) - 1
     tried = [("default", "", default)] + [
         (name, value, replace(default, **{name: value}))
         for name, values in SWEEPS[size].items()
@@ -74,8 +74,8 @@ def run_variations(
     rows = []
     for name, value, changed in tried if SWEEPS[size] else []:
         title = f"{settings.cell} {name} {value}".rstrip()
-        trained = train_to_compare(study, changed, seed, title)
-        counts, slots = study.grid.counts, study.split.validation
+        trained = train_to_compare(task, changed, seed, title)
+        counts, slots = task.grid.counts, task.split.validation
         entropy = single("cross_entropy", counts, normalised(trained.forecast), slots)
         rows.append((name, value, entropy, trained.seconds))
         model = f"{settings.cell}[{name}={value}]" if value != "" else None
@@ -91,13 +91,13 @@ def run_variations(
 
 
 def compare_types(
-    nb, study: Study, settings: Settings, seed: int, done: Trained
+    nb, task: Task, settings: Settings, seed: int, done: Trained
 ) -> pd.DataFrame:
     """Train the same cell as each of the four prediction types, with one seed.
 
     Args:
         nb: the notebook that records the numbers.
-        study: the run.
+        task: the run.
         settings: of the network in `done`.
         seed: seed of all networks.
         done: the trained network of the settings' own type.
@@ -111,17 +111,17 @@ def compare_types(
         rate = settings.learning_rate / (10 if kind in JOINT else 1)
         variants[kind] = replace(settings, prediction_type=kind, learning_rate=rate)
     variants[settings.prediction_type] = settings
-    return _side_by_side(nb, study, settings, variants, seed, done).rename_axis("type")
+    return _side_by_side(nb, task, settings, variants, seed, done).rename_axis("type")
 
 
 def compare_cells(
-    nb, study: Study, settings: Settings, cells, seed: int, done: Trained
+    nb, task: Task, settings: Settings, cells, seed: int, done: Trained
 ) -> pd.DataFrame:
     """Train the same network with other recurrent layers, with one seed.
 
     Args:
         nb: the notebook that records the numbers.
-        study: the run.
+        task: the run.
         settings: of the network in `done`.
         cells: the other cells, keys of `lib.forecast.networks.CELLS`.
         seed: seed of all networks.
@@ -131,16 +131,16 @@ def compare_cells(
         As `compare_types`, one row per cell, the settings' own first.
     """
     variants = {cell: replace(settings, cell=cell) for cell in (settings.cell, *cells)}
-    return _side_by_side(nb, study, settings, variants, seed, done).rename_axis("cell")
+    return _side_by_side(nb, task, settings, variants, seed, done).rename_axis("cell")
 
 
-def _side_by_side(nb, study, settings, variants, seed, done) -> pd.DataFrame:
+def _side_by_side(nb, task, settings, variants, seed, done) -> pd.DataFrame:
     rows = {}
     for name, changed in variants.items():
         trained = {seed: done}
         if changed != settings:
-            trained = train_seeds(study, changed, [seed])
-            record_network(nb, study, changed, trained)
-        row = study.scores(mean_forecast(trained), "test")
+            trained = train_seeds(task, changed, [seed])
+            record_network(nb, task, changed, trained)
+        row = task.scores(mean_forecast(trained), "test")
         rows[name] = {"weights": trained[seed].parameters, **row}
     return pd.DataFrame.from_dict(rows, orient="index")

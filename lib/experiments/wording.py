@@ -10,7 +10,7 @@ import pandas as pd
 
 from lib.evaluation.bootstrap import paired_bootstrap
 from lib.evaluation.metrics import SCALES, per_slot_scores
-from lib.experiments.task import Study, mean_forecast
+from lib.experiments.task import Task, mean_forecast
 from lib.figures.style import label
 from lib.figures.tables import HEADINGS
 from lib.forecast.trainer import Trained
@@ -133,12 +133,12 @@ def rolling_conclusion(differences: pd.DataFrame, scores: pd.DataFrame) -> str:
 
 
 def verdict(
-    study: Study, model: str, trained: dict[int, Trained], scores, baselines
+    task: Task, model: str, trained: dict[int, Trained], scores, baselines
 ) -> str:
     """Plain conclusions on a network, with the numbers that they rest on.
 
     Args:
-        study: the run.
+        task: the run.
         model: name of the network.
         trained: seed → trained network.
         scores: from `record_network`.
@@ -155,11 +155,11 @@ def verdict(
             f"{scale * mean[metric]:.4f} {unit}, {word} the best simple "
             f"forecast ({label(name)}, {scale * value:.4f} {unit})."
         )
-    slots = study.split.test
+    slots = task.split.test
     name = baselines["cross_entropy"].idxmin()
     pair = [
-        per_slot_scores(study.grid.counts, q, slots)["cross_entropy"]
-        for q in (mean_forecast(trained), study.baselines[name].forecast)
+        per_slot_scores(task.grid.counts, q, slots)["cross_entropy"]
+        for q in (mean_forecast(trained), task.baselines[name].forecast)
     ]
     gap = paired_bootstrap(*pair)
     sure = "holds" if gap.below_zero or gap.above_zero else "may be luck"

@@ -10,7 +10,7 @@ from lib import paths
 from lib.data.preprocess import preprocess, summary
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
-from lib.experiments import task as study
+from lib.experiments import task
 
 HEADER = "userId,movieId,rating,timestamp"
 ROWS = ["1,10,4.0,978300000", "2,10,3.5,980900000", "1,20,5.0,983600000"]
@@ -268,10 +268,10 @@ def test_a_part_of_the_split_without_any_request(small_grid, part, monkeypatch):
     counts = small_grid.counts.copy()
     counts[slots.start : slots.stop] = 0
     monkeypatch.setattr(
-        study, "load_grid", lambda _: replace(small_grid, counts=counts)
+        task, "load_grid", lambda _: replace(small_grid, counts=counts)
     )
     with pytest.raises(UserError, match=f"the {part} slots .2000-.* hold no request"):
-        study.open_study(paths.PROCESSED)
+        task.open_task(paths.PROCESSED)
 
 
 # What is repaired

@@ -21,13 +21,13 @@ from lib.forecast.trainer import Settings
 SETTINGS = Settings(units=4)
 
 
-def test_every_feature_belongs_to_one_part(small_study):
+def test_every_feature_belongs_to_one_part(small_task):
     named = [name for names in FEATURE_GROUPS.values() for name in names]
-    assert sorted(named) == sorted(small_study.features.names)
+    assert sorted(named) == sorted(small_task.features.names)
 
 
-def test_without_leaves_out_columns_and_silences_series(small_study):
-    data = small_study.features
+def test_without_leaves_out_columns_and_silences_series(small_task):
+    data = small_task.features
     less = leave_out(data, ("mean_rating", "surprise"))
     assert set(data.context_names) - set(less.context_names) == {"mean_rating"}
     assert less.context.shape[-1] == data.context.shape[-1] - 1
@@ -40,23 +40,23 @@ def test_without_leaves_out_columns_and_silences_series(small_study):
     np.testing.assert_array_equal(less.context[..., kept], data.context[..., before])
 
 
-def test_the_start_and_the_loss_are_parts_too(small_study):
-    changed = variants(small_study.features, SETTINGS)
+def test_the_start_and_the_loss_are_parts_too(small_task):
+    changed = variants(small_task.features, SETTINGS)
     assert np.ptp(changed[START][0].log_ewma) == 0
     assert np.exp(changed[START][0].log_ewma).sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert changed[LOSS][1].loss == "mse"
-    assert changed[""] == (small_study.features, SETTINGS)
+    assert changed[""] == (small_task.features, SETTINGS)
 
 
 @pytest.fixture
-def planted(small_study):
-    """The study, with the perfect correction in the place of the mean rating."""
-    data = small_study.features
+def planted(small_task):
+    """The task, with the perfect correction in the place of the mean rating."""
+    data = small_task.features
     context = data.context.copy()
-    perfect = np.log(small_study.grid.shares + 0.01) - data.log_ewma
+    perfect = np.log(small_task.grid.shares + 0.01) - data.log_ewma
     place = data.context_names.index("mean_rating")
     context[..., place] = np.roll(perfect, -1, axis=0)
-    return replace(small_study, features=replace(data, context=context))
+    return replace(small_task, features=replace(data, context=context))
 
 
 @pytest.mark.slow

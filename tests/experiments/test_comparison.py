@@ -9,15 +9,15 @@ from lib.experiments import comparison
 
 
 @pytest.mark.parametrize("divide", [1, 40])
-def test_intervals_are_judged_by_enough_cells(small_study, divide):
+def test_intervals_are_judged_by_enough_cells(small_task, divide):
     """Also where traffic is so low that hardly a movie expects one request."""
     rng = np.random.default_rng(0)
-    q = np.full(small_study.grid.counts.shape, 1 / small_study.grid.counts.shape[1])
-    traffic = small_study.grid.counts.sum(axis=1).astype(int) // divide
+    q = np.full(small_task.grid.counts.shape, 1 / small_task.grid.counts.shape[1])
+    traffic = small_task.grid.counts.sum(axis=1).astype(int) // divide
     counts = rng.multinomial(traffic, q[0]).astype(np.float32)
-    study = replace(small_study, grid=replace(small_study.grid, counts=counts))
-    dispersion, curves, values = comparison.calibration(study, q)
-    test = counts[study.split.test.start :]
+    task = replace(small_task, grid=replace(small_task.grid, counts=counts))
+    dispersion, curves, values = comparison.calibration(task, q)
+    test = counts[task.split.test.start :]
     assert len(values) == test.size  # 120 cells: all are looked at
     assert dispersion < 0.05  # drawn without bursts
     np.testing.assert_allclose(curves["multinomial"], curves["level"], atol=0.12)

@@ -72,19 +72,19 @@ def reports(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_trained_networks_are_read_back(small_study, reports):
+def test_trained_networks_are_read_back(small_task, reports):
     chosen = list(combinations(1, units=[4], **LISTS))
     for part, settings in (("a", chosen[:2]), ("b", chosen[2:])):
         results = Results(f"experiments-{part}", factorial.NOTEBOOK)
         results.record = results.add
-        train_all(results, small_study, settings, seed=0)
+        train_all(results, small_task, settings, seed=0)
         results.save()
     table, simple = read_all("experiments")
     assert len(table) == 4 and table["cross_entropy"].is_monotonic_increasing
     assert set(table["cell"]) == {"lstm", "gru"} and set(table["t_slot"]) == {2, 3}
     assert table["learning_rate"].unique() == pytest.approx([0.01])
-    ewma = small_study.baselines[factorial.BASELINE].forecast
-    expected = small_study.scores(ewma, "validation")["cross_entropy"]
+    ewma = small_task.baselines[factorial.BASELINE].forecast
+    expected = small_task.scores(ewma, "validation")["cross_entropy"]
     assert simple == pytest.approx(expected)
 
 

@@ -15,11 +15,11 @@ SETTINGS = [Settings(cell=cell, epochs=1, units=4) for cell in ("lstm", "gru")]
 
 
 @pytest.fixture(scope="module")
-def tables(small_study):
-    networks = rolling.rolling_networks(small_study, SETTINGS, [0], 2)
+def tables(small_task):
+    networks = rolling.rolling_networks(small_task, SETTINGS, [0], 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opponents, "ROUNDS", (10, 30))
-        others = rolling.rolling_opponents(small_study, 2)
+        others = rolling.rolling_opponents(small_task, 2)
     return networks | others
 
 
