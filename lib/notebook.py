@@ -46,7 +46,15 @@ class Notebook:
         show_table(table, caption, self.run, decimals)
 
     def record(self, model: str, split: str, metrics: Mapping, **names) -> None:
-        """Keep one row per metric for results.csv; `save` writes them."""
+        """Keep one row per metric for results.csv; `save` writes them.
+
+        Args:
+            model: stable name, such as "lstm".
+            split: the part of the data that is scored.
+            metrics: name → value.
+            **names: prediction_type, setting, protocol and seed of
+                `lib.results.Results.add`.
+        """
         self.results.add(model, split, metrics, **names)
 
     def save(self) -> str:

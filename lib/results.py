@@ -33,6 +33,26 @@ def read_results(run: str, columns: Sequence[str] = RESULT_COLUMNS) -> pd.DataFr
     ).astype({"value": float})
 
 
+def setting_text(values: Mapping[str, object]) -> str:
+    """Hyper-parameters as one text of results.csv, such as "epochs=30, loss=rmse"."""
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def read_settings(texts: pd.Series) -> pd.DataFrame:
+    """Hyper-parameters out of texts made by `setting_text`.
+
+    Returns:
+        One row per text with the same index, one column per parameter; a column of
+        numbers is numeric, any other holds strings.
+    """
+    rows = [dict(pair.split("=") for pair in text.split(", ")) for text in texts]
+    table = pd.DataFrame(rows, index=texts.index)
+    for name, column in table.items():
+        numbers = pd.to_numeric(column, errors="coerce")
+        table[name] = column if numbers.isna().any() else numbers
+    return table
+
+
 class Results:
     """The rows that one notebook contributes to its run.
 
@@ -54,24 +74,31 @@ class Results:
         metrics: Mapping[str, float],
         *,
         prediction_type: int | str = "",
+        setting: str = "",
+        protocol: str = "",
         seed: int | str = "",
     ) -> None:
         """Add one row per metric.
 
         Args:
             model: stable name, such as "ewma" or "lstm".
-            split: "train", "validation" or "test"; a protocol of the recommenders.
+            split: "train", "validation" or "test": the part that is scored.
             metrics: name → value.
             prediction_type: 1–4 for networks, empty for models without one.
+            setting: what differs from the model's own settings, such as "loss=rmse"
+                (see `setting_text`) or "without genres"; empty for the model itself.
+            protocol: how the parts are cut, such as "rolling" or the recommenders'
+                "leave_one_out_99"; empty for the one split of notebooks 01 to 06.
             seed: a seed, "mean" for the seed-averaged forecast, empty where none.
         """
         row = {
             "notebook": self.notebook,
             "model": model,
             "prediction_type": str(prediction_type),
-            "seed": str(seed),
+            "setting": setting,
+            "protocol": protocol if "split" in self.columns else split,
             "split": split,
-            "protocol": split,  # the recommenders' word for what was held out
+            "seed": str(seed),
         }
         for metric, value in metrics.items():
             row |= {"metric": metric, "value": float(value)}

@@ -45,12 +45,14 @@ RESULT_COLUMNS = [
     "notebook",
     "model",
     "prediction_type",
-    "seed",
+    "setting",
+    "protocol",
     "split",
+    "seed",
     "metric",
     "value",
 ]
-# The same of the recommenders, which have protocols instead of types and splits
+# The recommenders' rows before they, too, use the columns above
 RECOMMENDER_COLUMNS = ["notebook", "model", "protocol", "seed", "metric", "value"]
 
 CALENDAR_SLOTS = ("hour", "day", "week", "month", "quarter", "year")

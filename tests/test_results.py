@@ -7,7 +7,13 @@ import pytest
 
 from lib import paths
 from lib.figures.style import COLORS, LABELS, RECOMMENDER_COLORS, save_figure, use_style
-from lib.results import Results, read_results, results_path
+from lib.results import (
+    Results,
+    read_results,
+    read_settings,
+    results_path,
+    setting_text,
+)
 from lib.schema import RESULT_COLUMNS
 
 
@@ -38,6 +44,23 @@ def test_numbers_keep_their_precision():
     results.add("ewma", "test", {"rmse": 0.1 + 0.2})
     results.save()
     assert read_results("run")["value"][0] == 0.1 + 0.2
+
+
+def test_a_setting_and_a_protocol_have_columns_of_their_own():
+    results = Results("run", "03")
+    results.add("lstm", "test", {"rmse": 1.0}, setting="loss=rmse", protocol="rolling")
+    results.add("lstm", "test", {"rmse": 2.0})
+    results.save()
+    table = read_results("run").set_index("setting")
+    assert table.loc["loss=rmse", ["model", "protocol"]].tolist() == ["lstm", "rolling"]
+    assert table.query("protocol == ''")["value"].tolist() == [2.0]
+
+
+def test_settings_are_read_back_as_they_were_written():
+    chosen = {"t_slot": 3, "learning_rate": 1e-05, "loss": "rmse"}
+    table = read_settings(pd.Series([setting_text(chosen)], index=[7]))
+    assert table.loc[7].to_dict() == chosen
+    assert table["t_slot"].dtype.kind == "i" and table["learning_rate"].dtype == float
 
 
 def test_a_run_without_results_is_empty():

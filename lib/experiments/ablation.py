@@ -107,10 +107,11 @@ def run_ablation(
         found = compare(whole, table, ["cross_entropy"]).loc["cross_entropy"]
         rows[part] = {"cross_entropy": table["cross_entropy"].mean(), **found}
         nb.record(
-            f"{settings.cell}[without {part}]",
+            settings.cell,
             "validation",
             {"cross_entropy": rows[part]["cross_entropy"]},
             prediction_type=settings.prediction_type,
+            setting=f"without {part}",
             seed=seed,
         )
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")

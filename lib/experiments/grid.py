@@ -4,7 +4,6 @@ Each network learns from the training slots and is judged on the validation slot
 test slots play no part.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 
@@ -19,12 +18,13 @@ from lib.experiments.task import Task, normalised, train_to_compare
 from lib.figures.grid import _words
 from lib.forecast.sequences import MANY_TO_MANY
 from lib.forecast.trainer import Settings
-from lib.results import read_results
+from lib.results import read_results, read_settings, setting_text
 
 VARIED = (
     *("cell", "prediction_type", "hidden_layers", "learning_rate"),
     *("t_slot", "batch_size", "optimizer", "loss"),
 )
+NETWORK = ["cell", "prediction_type", "setting"]  # what names a network in the results
 BASELINE = "ewma_count_weighted"
 MEASURED = ("cross_entropy", "rmse")
 NOTEBOOK = "01_train"
@@ -71,20 +71,15 @@ def train_all(nb, task: Task, chosen: Sequence[Settings], seed: int) -> pd.DataF
         scores["seconds"] = trained.seconds
         named = {name: getattr(settings, name) for name in VARIED}
         nb.record(
-            model_name(settings),
+            settings.cell,
             "validation",
             scores,
             prediction_type=settings.prediction_type,
+            setting=setting_text({name: named[name] for name in VARIED[2:]}),
             seed=seed,
         )
         rows.append(named | scores)
     return pd.DataFrame(rows)
-
-
-def model_name(settings: Settings) -> str:
-    """Name in results.csv, such as lstm[prediction_type=3, hidden_layers=1, …]."""
-    values = (f"{name}={getattr(settings, name)}" for name in VARIED[1:])
-    return f"{settings.cell}[{', '.join(values)}]"
 
 
 def read_all(prefix: str) -> tuple[pd.DataFrame, float]:
@@ -109,21 +104,12 @@ def read_all(prefix: str) -> tuple[pd.DataFrame, float]:
             f"report/{prefix}*: these runs are of different data or slots; give "
             "RUN_NAME in full, such as experiments-ml-100k-7d"
         )
-    networks = rows[rows["model"] != BASELINE]
-    table = networks.pivot_table(index="model", columns="metric", values="value")
-    named = pd.DataFrame([_parse(name) for name in table.index], index=table.index)
-    table = pd.concat([named, table], axis=1).sort_values("cross_entropy")
-    return table.reset_index(drop=True), float(simple.iloc[0])
-
-
-def _parse(name: str) -> dict:
-    """Hyper-parameters out of a name made by `model_name`."""
-    cell, values = re.fullmatch(r"(\w+)\[(.*)\]", name).groups()
-    found = dict(pair.split("=") for pair in values.split(", "))
-    return {"cell": cell} | {
-        key: pd.to_numeric(value) if re.match(r"[\d.]+(e-\d+)?$", value) else value
-        for key, value in found.items()
-    }
+    networks = rows[rows["model"] != BASELINE].rename(columns={"model": "cell"})
+    table = networks.pivot_table(index=NETWORK, columns="metric", values="value")
+    table = table.reset_index().astype({"prediction_type": int})
+    table = table.join(read_settings(table.pop("setting")))
+    table = table[[*VARIED, *MEASURED, "seconds"]]
+    return table.sort_values("cross_entropy", ignore_index=True), float(simple.iloc[0])
 
 
 def importance(table: pd.DataFrame) -> pd.DataFrame:

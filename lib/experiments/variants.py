@@ -78,12 +78,12 @@ def run_variations(
         counts, slots = task.grid.counts, task.split.validation
         entropy = single("cross_entropy", counts, normalised(trained.forecast), slots)
         rows.append((name, value, entropy, trained.seconds))
-        model = f"{settings.cell}[{name}={value}]" if value != "" else None
         nb.record(
-            model or f"{settings.cell}[sweep default]",
+            settings.cell,
             "validation",
             {"cross_entropy": entropy},
             prediction_type=settings.prediction_type,
+            setting=f"{name}={value}" if value != "" else "sweep default",
             seed=seed,
         )
     columns = ["parameter", "value", "cross_entropy", "seconds"]

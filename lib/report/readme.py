@@ -49,13 +49,15 @@ def stored(run: str) -> pd.DataFrame:
     It is always the repository's, wherever POPULARITY_OUTPUT sends new ones.
     """
     path = ROOT / "report" / run / "results.csv"
-    return pd.read_csv(path, dtype={"seed": str}).fillna({"seed": ""})
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows.astype({"value": float})
 
 
 def compared(run: str) -> pd.DataFrame:
     """Scores of the test slots of one run, one row per model."""
     rows = stored(run).query(
-        "notebook == '06_compare_models' and split == 'test' and model in @MODELS"
+        "notebook == '06_compare_models' and split == 'test' and model in @MODELS "
+        "and protocol == ''"
     )
     return rows.pivot(index="model", columns="metric", values="value")
 
@@ -77,13 +79,11 @@ def rolling_line(run: str) -> str:
 
     Empty for a run without them (ORIGINS=0).
     """
-    rows = stored(run)
-    pattern = r"ensemble\[rolling, minus (\w+)\]"
-    rows = rows.assign(opponent=rows["model"].str.extract(pattern)[0])
-    rows = rows.dropna(subset="opponent")
+    rows = stored(run).query("protocol == 'rolling' and setting != ''")
     if rows.empty:
         return ""
-    ends = rows.pivot(index="opponent", columns="metric", values="value")
+    ends = rows.pivot(index="setting", columns="metric", values="value")
+    ends = ends.rename(index=lambda setting: setting.removeprefix("minus "))
     better = ends["cross_entropy_high"] < 0
     text = (
         "Several cut-offs, every model fitted anew: in cross-entropy the ensemble is "
@@ -106,11 +106,8 @@ def experiments_line(run: str) -> str:
         run: one of RUNS, whose data the grid was trained on.
     """
     rows = stored(f"experiments-{run}").query("metric == 'explained'")
-    shares = rows.set_index("model")["value"].sort_values(ascending=False)
-    told = [
-        f"{name.removeprefix('effect of ').replace('_', ' ')} {share:.1%}"
-        for name, share in shares.items()
-    ]
+    shares = rows.set_index("setting")["value"].sort_values(ascending=False)
+    told = [f"{name.replace('_', ' ')} {share:.1%}" for name, share in shares.items()]
     return (
         f"The whole grid of `make experiments`, {RUNS[run]}; share of the order of the "
         f"networks on the validation slots that a choice explains: {', '.join(told)}."

@@ -267,9 +267,7 @@ def test_a_part_of_the_split_without_any_request(small_grid, part, monkeypatch):
     slots = time_split(len(small_grid.slots)).parts[part]
     counts = small_grid.counts.copy()
     counts[slots.start : slots.stop] = 0
-    monkeypatch.setattr(
-        task, "load_grid", lambda _: replace(small_grid, counts=counts)
-    )
+    monkeypatch.setattr(task, "load_grid", lambda _: replace(small_grid, counts=counts))
     with pytest.raises(UserError, match=f"the {part} slots .2000-.* hold no request"):
         task.open_task(paths.PROCESSED)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.experiments import first_report as seed1
+from lib.experiments import first_report
 from lib.schema import PANEL_COLUMNS, POPULARITY, SLOT
 
 
@@ -24,20 +24,20 @@ def table():
             "release_year": rng.integers(1980, 2000, n),
         }
     )[PANEL_COLUMNS]
-    return seed1.combined_table(panel)
+    return first_report.combined_table(panel)
 
 
 def test_it_reads_1000_rows_and_predicts_the_slot_number(table):
     assert len(table) == 1000
     assert table.columns[-1] == SLOT
-    x, y = seed1.as_reported(table)
+    x, y = first_report.as_reported(table)
     assert x.shape == (999, 1, 7)
     assert len(y) == 999 and y.min() == 0 and y.max() == 1
     np.testing.assert_allclose(y[:-1], x[1:, 0, -1])
 
 
 def test_its_error_is_not_better_than_repeating_the_row_before(table):
-    result = seed1.reproduce(table, [2, 4])
+    result = first_report.reproduce(table, [2, 4])
     assert list(result.index) == [2, 4]
     assert (result["rmse"] > 0).all()
     # Seven slots in 1000 rows: the slot number moves once in 150 rows.

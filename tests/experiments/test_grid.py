@@ -6,7 +6,7 @@ import pytest
 
 from lib import paths
 from lib.errors import UserError
-from lib.experiments import grid as factorial
+from lib.experiments import grid
 from lib.experiments.grid import combinations, importance, read_all, train_all
 from lib.figures.grid import heat_maps, parallel_coordinates
 from lib.results import Results
@@ -19,7 +19,7 @@ def table():
     """Made-up scores: the cell decides, the window does next to nothing."""
     rng = np.random.default_rng(0)
     chosen = list(combinations(1, **LISTS, units=[4, 8], hidden_layers=[1, 2, 3]))
-    rows = [{name: getattr(s, name) for name in factorial.VARIED} for s in chosen]
+    rows = [{name: getattr(s, name) for name in grid.VARIED} for s in chosen]
     frame = pd.DataFrame(rows)
     noise = rng.normal(0, 0.001, len(frame))
     frame["cross_entropy"] = 5 - 0.1 * (frame["cell"] == "gru") + noise
@@ -44,18 +44,18 @@ def test_the_deciding_parameter_comes_first(table):
 
 
 def test_the_reading_gives_the_numbers(table):
-    text = factorial.reading(table, simple=4.95)
+    text = grid.reading(table, simple=4.95)
     assert "50% of the 24 networks are ahead" in text
     assert "cell gru" in text and "What matters most is cell" in text
     assert "gru is best and lstm worst, 0.1 nats apart" in text
     numbers = table.replace({"cell": {"gru": 2, "lstm": 3}})
-    assert "2 is best and 3 worst" in factorial.reading(numbers, simple=4.95)
+    assert "2 is best and 3 worst" in grid.reading(numbers, simple=4.95)
     table["cross_entropy"] *= 1e-4
-    assert "0.00001 nats apart" in factorial.reading(table, simple=4.95)
+    assert "0.00001 nats apart" in grid.reading(table, simple=4.95)
 
 
 def test_charts_show_every_network_and_pair(table):
-    fig = parallel_coordinates(table, factorial.varied(table))
+    fig = parallel_coordinates(table, grid.varied(table))
     assert len(fig.axes[0].lines) == len(table)
     pairs = [("cell", "hidden_layers"), ("cell", "t_slot")]
     fig = heat_maps(table, 4.95, pairs)
@@ -75,7 +75,7 @@ def reports(tmp_path, monkeypatch):
 def test_trained_networks_are_read_back(small_task, reports):
     chosen = list(combinations(1, units=[4], **LISTS))
     for part, settings in (("a", chosen[:2]), ("b", chosen[2:])):
-        results = Results(f"experiments-{part}", factorial.NOTEBOOK)
+        results = Results(f"experiments-{part}", grid.NOTEBOOK)
         results.record = results.add
         train_all(results, small_task, settings, seed=0)
         results.save()
@@ -83,7 +83,7 @@ def test_trained_networks_are_read_back(small_task, reports):
     assert len(table) == 4 and table["cross_entropy"].is_monotonic_increasing
     assert set(table["cell"]) == {"lstm", "gru"} and set(table["t_slot"]) == {2, 3}
     assert table["learning_rate"].unique() == pytest.approx([0.01])
-    ewma = small_task.baselines[factorial.BASELINE].forecast
+    ewma = small_task.baselines[grid.BASELINE].forecast
     expected = small_task.scores(ewma, "validation")["cross_entropy"]
     assert simple == pytest.approx(expected)
 
@@ -92,8 +92,8 @@ def test_runs_that_cannot_be_compared_are_told(reports):
     with pytest.raises(UserError, match="run 01_train first"):
         read_all("experiments")
     for name, value in (("one", 5.0), ("two", 6.0)):
-        results = Results(f"experiments-{name}", factorial.NOTEBOOK)
-        results.add(factorial.BASELINE, "validation", {"cross_entropy": value})
+        results = Results(f"experiments-{name}", grid.NOTEBOOK)
+        results.add(grid.BASELINE, "validation", {"cross_entropy": value})
         results.save()
     with pytest.raises(UserError, match="different data or slots"):
         read_all("experiments")
