@@ -299,13 +299,6 @@ def with_profit(metadata: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def money_by_year(metadata: pd.DataFrame) -> pd.DataFrame:
-    """Sums of budget, revenue and profit and the number of movies per release year."""
-    table = with_profit(metadata)
-    sums = table.groupby(RELEASE_YEAR)[list(MONEY)].sum()
-    return sums.assign(movies=table.groupby(RELEASE_YEAR).size()).reset_index()
-
-
 def money_correlation(metadata: pd.DataFrame) -> pd.DataFrame:
     """Pearson correlations of budget, revenue, profit and vote_average."""
     return with_profit(metadata)[[*MONEY, "vote_average"]].corr()

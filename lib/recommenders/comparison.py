@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from lib.figures.style import label
+from lib.recommenders.notebook import bullets
 from lib.recommenders.ranking.evaluate import FULL, SAMPLED
 from lib.recommenders.ranking.tables import leaders
 from lib.recommenders.rating.evaluate import (
@@ -19,7 +20,6 @@ from lib.recommenders.rating.evaluate import (
     same_rows,
     with_interval,
 )
-from lib.recommenders.wording import bullets
 
 SEED4_RANKING = "seed4_99"
 OVERALL = "mean"  # seed column of a seed-averaged row

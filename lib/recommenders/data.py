@@ -5,7 +5,6 @@ rows. The splits are those of the literature: the two that GroupLens ships with 
 (`u1` and the five folds `u1` … `u5`) and a seeded random 80/20 split for the others.
 """
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +12,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from lib.data.cleaning import Repairs, clean_requests
+from lib import paths
 from lib.data.movies import complete_movies
-from lib.data.sources import open_dataset
+from lib.data.preprocess import META, preprocess
+from lib.data.sources import Source, open_dataset
 from lib.errors import UserError
 from lib.schema import (
     AGE,
@@ -32,6 +32,7 @@ from lib.schema import (
     ZIP,
 )
 
+SLOT = "day"  # of the panel that is written too; recommenders do not read it
 RATING_COLUMNS = [USER, MOVIE, RATING, TIMESTAMP]
 MOVIE_COLUMNS = [MOVIE, TITLE, GENRES, RELEASE_YEAR]
 USER_COLUMNS = [USER, AGE, GENDER, OCCUPATION, ZIP]
@@ -60,18 +61,21 @@ class RatingData:
     folder: Path
     synthetic: bool = False
 
-    @property
-    def rating_range(self) -> tuple[float, float]:
-        """Lowest and highest rating in stars, as seen in the data."""
-        return float(self.ratings[RATING].min()), float(self.ratings[RATING].max())
+
+def run_name(dataset: str) -> str:
+    """Name of the folders of a data set's recommenders."""
+    return f"recommenders-{paths.dataset_name(dataset)}"
 
 
-def load(dataset: str) -> RatingData:
-    """Reads, checks and repairs a data set.
+def load(dataset: str, run: str = "") -> RatingData:
+    """Reads what `lib.data.preprocess` wrote of a data set; calls it where needed.
+
+    It is needed where data/processed/<run>/ is not there or older than the log.
 
     Args:
         dataset: "sample", a MovieLens name, or the path of a folder, zip or file; see
             `lib.data.sources.open_dataset`.
+        run: name of the run; empty for `recommenders-<dataset>`.
 
     Returns:
         The data set. Of a movie that a user rated twice the latest rating is kept.
@@ -80,11 +84,12 @@ def load(dataset: str) -> RatingData:
         UserError: the set is not there, cannot be read or has no ratings.
     """
     source = open_dataset(dataset)
-    with tempfile.TemporaryDirectory() as work:
-        target = Path(work) / "requests.parquet"
-        # The slot only serves a check that the log spans some time at all.
-        names = clean_requests(source.log, target, "hour", None, Repairs())
-        ratings = pl.read_parquet(target).to_pandas()[RATING_COLUMNS]
+    folder = paths.PROCESSED / (run or run_name(dataset))
+    made = folder / META
+    log = source.log.path
+    if not made.is_file() or made.stat().st_mtime < log.stat().st_mtime:
+        preprocess(dataset, SLOT, run=folder.name)
+    ratings = pd.read_parquet(folder / "requests.parquet", columns=RATING_COLUMNS)
     if ratings[RATING].isna().any():
         raise UserError(
             f"{source.log.shown}: found requests without a rating, expected one in "
@@ -93,10 +98,10 @@ def load(dataset: str) -> RatingData:
     latest = ratings.sort_values(TIMESTAMP, kind="stable")
     latest = latest.drop_duplicates([USER, MOVIE], keep="last")
     ratings = latest.sort_index().reset_index(drop=True)
-    users = None if source.users is None else _users(source.users)
-    movies = _movies(source.movies, ratings, names)
-    folder = source.log.path.parent
-    return RatingData(source.name, ratings, movies, users, folder, source.synthetic)
+    users = folder / "users.parquet"
+    users = _users(users) if users.is_file() else None
+    movies = _movies(source, pl.read_parquet(folder / "movies.parquet"))
+    return RatingData(source.name, ratings, movies, users, log.parent, source.synthetic)
 
 
 def official_folds(data: RatingData) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -152,16 +157,18 @@ def _read_tab(path: Path) -> pd.DataFrame:
     return frame.astype({RATING: float})
 
 
-def _movies(movies, ratings: pd.DataFrame, names) -> pd.DataFrame:
-    """All movies that are rated or listed, with the columns of MOVIE_COLUMNS."""
-    ids = pl.Series(MOVIE, ratings[MOVIE].unique(), dtype=pl.Int64)
-    if movies is not None:
-        ids = pl.concat([ids, movies[MOVIE].cast(pl.Int64)]).unique()
-    table = complete_movies(movies, ids, names)[0].select(MOVIE_COLUMNS).to_pandas()
-    return table.astype({RELEASE_YEAR: "Int64"})
+def _movies(source: Source, rated: pl.DataFrame) -> pd.DataFrame:
+    """The movies of the log, and those that are listed without a single rating."""
+    movies = rated.select(MOVIE_COLUMNS)
+    if source.movies is not None:
+        rest = source.movies[MOVIE].cast(pl.Int64).unique()
+        rest = rest.filter(~rest.is_in(rated[MOVIE].implode()))
+        others = complete_movies(source.movies, rest)[0].select(MOVIE_COLUMNS)
+        movies = pl.concat([movies, others], how="vertical_relaxed").sort(MOVIE)
+    return movies.to_pandas().astype({RELEASE_YEAR: "Int64"})
 
 
-def _users(users: pl.DataFrame) -> pd.DataFrame:
-    table = users.select(USER_COLUMNS).to_pandas()
+def _users(path: Path) -> pd.DataFrame:
+    users = pd.read_parquet(path, columns=USER_COLUMNS)
     text = {name: "str" for name in (GENDER, OCCUPATION, ZIP)}
-    return table.astype(text | {AGE: "Int64"})
+    return users.astype(text | {AGE: "Int64"})

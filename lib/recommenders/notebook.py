@@ -1,27 +1,11 @@
 """What every notebook of the recommenders does alike: read its data, name its run."""
 
-import json
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
+from IPython.display import Markdown, display
 
-import polars as pl
-
-from lib import paths
-from lib.data.cleaning import Repairs, clean_requests
-from lib.data.sources import open_dataset
-from lib.files import write_text
 from lib.notebook import Notebook
-from lib.recommenders.data import RatingData, load
+from lib.recommenders.data import RatingData, load, run_name
 from lib.results import Results
-from lib.schema import MOVIE, RECOMMENDER_COLUMNS, TIMESTAMP, USER
-
-META = "meta.json"
-
-
-def run_name(dataset: str) -> str:
-    """Name of the folders of a data set's recommenders."""
-    return f"recommenders-{paths.dataset_name(dataset)}"
+from lib.schema import RECOMMENDER_COLUMNS
 
 
 class RecommenderNotebook(Notebook):
@@ -33,6 +17,8 @@ class RecommenderNotebook(Notebook):
     Attributes:
         data: ratings, movies and users of the data set.
     """
+
+    data: RatingData
 
     def __init__(self, name: str, dataset: str, run: str = ""):
         """Read the data set and name the run.
@@ -47,60 +33,13 @@ class RecommenderNotebook(Notebook):
         """
         super().__init__(name, dataset, "", run or run_name(dataset))
         self.results = Results(self.run, name, RECOMMENDER_COLUMNS)
-        self.data = load(dataset)
-        if not (self.processed / META).exists():  # figures look there for "synthetic"
-            write_meta(self.data, Repairs(), self.run)
+        self.data = load(dataset, self.run)
+
+    def say(self, *lines: str) -> None:
+        """Show a sentence, or a list where there are several lines."""
+        display(Markdown(lines[0] if len(lines) == 1 else bullets(lines)))
 
 
-def repairs_of(dataset: str, data: RatingData) -> Repairs:
-    """What was put right when the ratings were read.
-
-    Args:
-        dataset: name or path of a data set.
-        data: the same, loaded.
-
-    Returns:
-        Counts of repaired faults; of movies rated more than once by one user, too.
-    """
-    repairs = Repairs()
-    source = open_dataset(dataset)
-    with tempfile.TemporaryDirectory() as work:
-        target = Path(work) / "requests.parquet"
-        clean_requests(source.log, target, "hour", None, repairs)
-        rows = pl.scan_parquet(target).select(pl.len()).collect().item()
-    repairs.add(
-        "ratings of a movie that the same user rated again later",
-        rows - len(data.ratings),
-        "left out, the latest rating kept",
-    )
-    return repairs
-
-
-def write_meta(data: RatingData, repairs: Repairs, run: str) -> dict:
-    """Write the run's record of its data to data/processed/<run>/meta.json.
-
-    Returns:
-        The record: dataset, synthetic, rows, users, movies, first_date, last_date (ISO,
-        UTC), demographics (whether users have age, gender …), repairs, notes, sources.
-    """
-    times = data.ratings[TIMESTAMP]
-    meta = {
-        "dataset": data.name,
-        "synthetic": data.synthetic,
-        "rows": len(data.ratings),
-        "users": int(data.ratings[USER].nunique()),
-        "movies": int(data.ratings[MOVIE].nunique()),
-        "first_date": _iso(times.min()),
-        "last_date": _iso(times.max()),
-        "demographics": data.users is not None,
-        "repairs": repairs.repairs,
-        "notes": repairs.notes,
-        "sources": [data.name],
-    }
-    text = json.dumps(meta, indent=2) + "\n"
-    write_text(paths.PROCESSED / run / META, text)
-    return meta
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+def bullets(lines) -> str:
+    """Lines as a list in Markdown."""
+    return "\n".join(f"- {line}" for line in lines)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from lib.figures.style import label
 from lib.recommenders.data import RatingData
+from lib.recommenders.notebook import bullets
 from lib.recommenders.rating.evaluate import ALL_ROWS, RANDOM, TRAIN_ROWS, Measured
 from lib.recommenders.rating.tables import MOVIE_MEAN, WORDS
 
@@ -41,11 +42,6 @@ def fitted_and_held_out(table: pd.DataFrame, name: str) -> str:
             else " Trained so briefly it has not yet learnt rows by heart."
         )
     )
-
-
-def bullets(lines: list[str]) -> str:
-    """Lines as a list."""
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def net_conclusions(

@@ -1,9 +1,12 @@
 """Loading ratings and splitting them."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from lib import paths
 from lib.errors import UserError
 from lib.recommenders.data import (
     five_folds,
@@ -17,6 +20,11 @@ from lib.schema import MOVIE, RATING, TIMESTAMP, USER
 from tests.recommenders.small import small_data, write_csv
 
 
+@pytest.fixture(autouse=True)
+def output(monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
+
+
 def test_csv_folder_comes_back_as_it_was_written(tmp_path):
     made = small_data(tmp_path)
     write_csv(made, tmp_path / "set")
@@ -26,7 +34,6 @@ def test_csv_folder_comes_back_as_it_was_written(tmp_path):
     assert data.movies[MOVIE].tolist() == made.movies[MOVIE].tolist()
     assert data.movies["release_year"].tolist() == made.movies["release_year"].tolist()
     assert data.users.astype(str).equals(made.users.astype(str))
-    assert data.rating_range == (1.0, 5.0)
 
 
 def test_without_users_the_table_is_none(tmp_path):
@@ -44,11 +51,34 @@ def test_of_two_ratings_of_one_movie_the_latest_stays(tmp_path):
 
 
 def test_a_log_without_ratings_is_refused_in_one_line(tmp_path):
-    rows = pd.DataFrame({"user": [1, 2], "item": [3, 4], "time": [10_000, 99_000]})
+    rows = pd.DataFrame({"user": [1, 2], "item": [3, 4], "time": [10_000, 999_000]})
     rows.to_csv(tmp_path / "log.csv", index=False)
     with pytest.raises(UserError, match="without a rating") as caught:
         load(str(tmp_path / "log.csv"))
     assert "\n" not in str(caught.value)
+
+
+def test_the_log_is_cleaned_once_and_again_when_it_is_newer(tmp_path):
+    write_csv(small_data(tmp_path), tmp_path / "set")
+    before = load(str(tmp_path / "set"))
+    meta = tmp_path / "processed" / "recommenders-set" / "meta.json"
+    made = meta.stat().st_mtime_ns
+    assert load(str(tmp_path / "set")).ratings.equals(before.ratings)
+    assert meta.stat().st_mtime_ns == made
+    log = tmp_path / "set" / "ratings.csv"
+    log.write_text("\n".join(log.read_text().splitlines()[:-1]) + "\n")
+    os.utime(log, ns=(made + 10**9, made + 10**9))
+    assert len(load(str(tmp_path / "set")).ratings) == len(before.ratings) - 1
+
+
+def test_a_movie_without_ratings_is_listed_too(tmp_path):
+    data = small_data(tmp_path)
+    write_csv(data, tmp_path / "set")
+    with (tmp_path / "set" / "movies.csv").open("a") as file:
+        file.write("7,Unseen (1999),Drama\n")
+    movies = load(str(tmp_path / "set")).movies
+    assert movies[MOVIE].tolist() == sorted([7, *data.movies[MOVIE]])
+    assert movies.set_index(MOVIE).loc[7, "release_year"] == 1999
 
 
 def test_official_folds_need_all_files(tmp_path):

@@ -1,14 +1,11 @@
 """What the notebooks of the recommenders build on: records, comparisons, charts."""
 
-import json
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib import paths
-from lib import report as reporting
 from lib.evaluation.bootstrap import bootstrap_interval
 from lib.figures import movies as explore_charts
 from lib.figures.style import save_figure, use_style
@@ -16,8 +13,7 @@ from lib.parameters import declared, read_notebook
 from lib.recommenders.content import ranking as content_study
 from lib.recommenders.content import tables as content_tables
 from lib.recommenders.content.tfidf import ContentModel
-from lib.recommenders.data import load
-from lib.recommenders.notebook import RecommenderNotebook, repairs_of, write_meta
+from lib.recommenders.notebook import RecommenderNotebook
 from lib.recommenders.ranking import ncf_study
 from lib.recommenders.ranking import tables as ranking_study
 from lib.recommenders.ranking.evaluate import FULL, Ranked, Ranks, fit_and_rank
@@ -56,23 +52,6 @@ def test_results_have_the_columns_of_the_recommenders(output):
     expected = ["05_neural_cf", "ease", "leave_one_out_99", "3", "hr_at_10", 2.0]
     assert list(table.columns) == RECOMMENDER_COLUMNS
     assert table.to_numpy().tolist() == [expected]
-
-
-def test_the_record_of_the_data_counts_ratings_given_again(output):
-    folder = output / "small"
-    data = small_data(folder)
-    again = data.ratings.head(3).assign(timestamp=data.ratings[TIMESTAMP].max() + 5)
-    write_csv(data, folder)
-    ratings = pd.concat([data.ratings, again])
-    ratings.to_csv(folder / "ratings.csv", index=False)
-    loaded = load(str(folder))
-    write_meta(loaded, repairs_of(str(folder), loaded), "run")
-    meta = json.loads((paths.PROCESSED / "run" / "meta.json").read_text())
-    assert meta["rows"] == len(data.ratings)
-    assert [item["count"] for item in meta["repairs"]] == [3]
-    assert meta["demographics"] and not meta["synthetic"]
-    facts = dict(reporting.title_facts(meta))
-    assert facts["Ratings"] == f"{len(data.ratings):,}" and "Slots" not in facts
 
 
 def test_the_mark_of_synthetic_figures_leaves_the_title_whole(output, monkeypatch):
