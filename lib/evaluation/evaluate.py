@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.evaluation.bootstrap import paired_bootstrap
+from lib.evaluation.bootstrap import paired_difference
 from lib.evaluation.cold_start import cold_start
 from lib.evaluation.metrics import (
     HIGHER_IS_BETTER,
     METRICS,
     floor_gap_closed,
+    mse_per_slot,
     per_slot_scores,
     summarise,
 )
@@ -160,28 +161,36 @@ def compare(
     ours: pd.DataFrame,
     theirs: pd.DataFrame,
     metrics: Sequence[str] = METRICS,
-    **bootstrap,
+    our_seeds: Sequence[pd.DataFrame] = (),
+    their_seeds: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
-    """Paired bootstrap of two forecasters over the slots that both tables hold.
+    """Paired comparison of two forecasters over the slots that both tables hold.
 
     Args:
         ours, theirs: per-slot tables; only slots in both are compared.
         metrics: columns to compare; `rmse` is compared as its square, `mse`, whose
             mean over slots the RMSE is the root of.
-        bootstrap: passed on to `lib.evaluation.bootstrap.paired_bootstrap`.
+        our_seeds, their_seeds: per-slot tables of the single networks, one for each
+            seed, whose mean forecast is compared; see
+            `lib.evaluation.bootstrap.paired_difference`.
 
     Returns:
-        One row per metric: `difference` (ours − theirs), `low`, `high` (95 % unless
-        said otherwise), `slots`, and `verdict`: better, worse, or even when the
-        interval holds zero.
+        One row per metric: `difference` (ours − theirs), `low`, `high` (95 %), `slots`,
+        and `verdict`: better, worse, or even when the interval holds zero.
     """
-    both = ours.merge(theirs, on="slot", suffixes=("_ours", "_theirs"))
+    slots = np.intersect1d(ours["slot"], theirs["slot"])
     rows = {}
     for metric in metrics:
         column = "mse" if metric == "rmse" else metric
-        result = paired_bootstrap(
-            both[f"{column}_ours"], both[f"{column}_theirs"], **bootstrap
-        )
+
+        def values(table, column=column):
+            return table.set_index("slot")[column].loc[slots].to_numpy()
+
+        seeds = [
+            np.array([values(table) for table in tables]) if len(tables) > 1 else None
+            for tables in (our_seeds, their_seeds)
+        ]
+        result = paired_difference(values(ours), values(theirs), *seeds)
         up, down = (
             ("better", "worse") if metric in HIGHER_IS_BETTER else ("worse", "better")
         )
@@ -210,14 +219,21 @@ def check_no_leak(
     split: Split,
     rng: int | np.random.Generator = 0,
 ) -> None:
-    """Raise if a forecast changes when later slots are replaced by noise.
+    """Raise if a forecast knows something that only later slots tell.
 
-    The forecaster is run three times: on the data, with all slots from the first test
-    slot on replaced, and with the second half of the test slots replaced. Forecasts up
-    to and including the first replaced slot must not change.
+    The forecaster is run again on other counts:
+
+    - all slots from the first test slot on replaced by noise, then the second half of
+      the test slots: forecasts up to and including the first replaced slot must not
+      change, and those after it must, or the forecaster ignores what it is given;
+    - movies in another order: what is forecast from these must not be closer to the
+      counts that it was *not* given, as that of an oracle kept from elsewhere is;
+    - movies left out that only the test slots request: the shares of the others must
+      not change before, but for a part spread evenly over all movies.
 
     Raises:
-        ValueError: names the first forecast row that knew the future.
+        ValueError: names the first forecast row that knew the future, or what else
+            the forecast was made from.
     """
     generator = np.random.default_rng(rng)
     truth = run_forecaster(forecaster, counts, split)
@@ -226,12 +242,54 @@ def check_no_leak(
         noise = generator.poisson(3.0, size=changed[first:].shape)
         changed[first:] = noise.astype(counts.dtype)
         other = run_forecaster(forecaster, changed, split)
-        differs = np.abs(truth - other)[: first + 1].max(axis=1) > 1e-9
-        if differs.any():
+        _check_same(truth, other, first, f"slots from {first} on")
+        after = slice(first + 1, split.test.stop)
+        if truth[after].size and np.allclose(truth[after], other[after], atol=1e-12):
             raise ValueError(
-                f"the forecast of slot {int(differs.argmax())} depends on slots from "
-                f"{first} on: it knows the future"
+                f"the forecasts after slot {first} do not change with its counts: the "
+                "forecaster ignores the counts it is given"
             )
+    _check_order(forecaster, counts, split, generator)
+    known = split.before_test(counts).any(axis=0)
+    if 2 < known.sum() < len(known):
+        other = run_forecaster(forecaster, counts[:, known], split)
+        among = np.array(
+            [_spread(*rows) for rows in zip(truth[:, known], other, strict=True)]
+        )
+        what = "movies that only later slots request"
+        _check_same(among, other, split.test.start, what)
+
+
+def _check_order(forecaster, counts, split, generator) -> None:
+    """Raise if a forecast from mixed-up movies is closer to the true ones."""
+    order = generator.permutation(counts.shape[1])
+    forecast = run_forecaster(forecaster, counts[:, order], split)[split.test]
+    busy = counts[split.test].any(axis=1)
+    given, true = (
+        mse_per_slot(c[split.test][busy], forecast[busy])
+        for c in (counts[:, order], counts)
+    )
+    if busy.sum() > 1 and paired_difference(given, true, level=0.99).above_zero:
+        raise ValueError(
+            "the forecast is closer to the true counts than to those it was given: it "
+            "is made from something else, which knows the future"
+        )
+
+
+def _spread(whole: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """The multiple of `whole`, plus a constant, that is closest to `part`."""
+    columns = np.column_stack([whole, np.ones_like(whole)])
+    return columns @ np.linalg.lstsq(columns, part, rcond=None)[0]
+
+
+def _check_same(one: np.ndarray, two: np.ndarray, last: int, what: str) -> None:
+    """Raise unless two forecasts agree up to and including slot `last`."""
+    differs = np.abs(one - two)[: last + 1].max(axis=1) > 1e-9
+    if differs.any():
+        raise ValueError(
+            f"the forecast of slot {int(differs.argmax())} depends on {what}: it knows "
+            "the future"
+        )
 
 
 def _stack(tables: Mapping, key: str) -> pd.DataFrame:

@@ -93,7 +93,7 @@ def run_ablation(
     Returns:
         One row per part, the one missed most first: `cross_entropy` of the validation
         slots without it, and `difference`, `low`, `high` and `verdict` of the whole
-        network against that (paired bootstrap over the validation slots).
+        network against that (paired over the validation slots).
     """
     tables, settings = {}, replace(settings, epochs=epochs)
     for part, (data, changed) in variants(task.features, settings).items():

@@ -107,7 +107,7 @@ def all_scores(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 def differences(
     tables: Mapping[str, pd.DataFrame], ours: str, metrics: Sequence[str]
 ) -> pd.DataFrame:
-    """Paired bootstrap of one model against every opponent, over the test slots.
+    """One model against every opponent, paired over the test slots.
 
     Returns:
         Index opponent, metric; columns difference, low, high, slots, verdict.

@@ -118,21 +118,23 @@ def rolling_differences(
     tables: Mapping[str, pd.DataFrame],
     ours: str,
     opponents: Sequence[str],
-    block_length: int = 1,
+    members: Sequence[str] = (),
 ) -> pd.DataFrame:
-    """Paired bootstrap of one network against opponents, rolling origins.
+    """One network against opponents over the slots of the rolling evaluation.
 
     Args:
         tables: model → per-slot table.
         ours: the network.
         opponents: whom it is compared with.
-        block_length: slots drawn together, see `bootstrap.paired_bootstrap`.
+        members: networks whose mean `ours` is; each has a seed of its own, so they
+            stand for what other seeds would bring.
 
     Returns:
         Index opponent, metric; columns difference, low, high, slots, verdict.
     """
+    seeds = [tables[member] for member in members]
     rows = {
-        model: compare(tables[ours], tables[model], METRICS, block_length=block_length)
+        model: compare(tables[ours], tables[model], METRICS, seeds)
         for model in opponents
     }
     return pd.concat(rows, names=["opponent", "metric"])

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from lib.evaluation.bootstrap import paired_bootstrap
+from lib.evaluation.bootstrap import paired_difference
 from lib.evaluation.metrics import SCALES, per_slot_scores
 from lib.experiments.task import Task, mean_forecast
 from lib.figures.style import label
@@ -161,12 +161,12 @@ def verdict(
         per_slot_scores(task.grid.counts, q, slots)["cross_entropy"]
         for q in (mean_forecast(trained), task.baselines[name].forecast)
     ]
-    gap = paired_bootstrap(*pair)
+    gap = paired_difference(*pair)
     sure = "holds" if gap.below_zero or gap.above_zero else "may be luck"
     lines.append(
         f"- Over the {gap.n_slots} test slots the difference is {gap.mean:+.4f} nats "
         f"per request, 95 % interval {gap.low:+.4f} to {gap.high:+.4f} (paired "
-        f"bootstrap over slots): it {sure}."
+        f"over slots): it {sure}."
     )
     if len(scores) > 2:
         spread = scores.drop("mean")["cross_entropy"].std()

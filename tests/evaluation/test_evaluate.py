@@ -1,15 +1,17 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 from lib.evaluation import evaluate as evaluation
-from lib.evaluation.bootstrap import paired_bootstrap
+from lib.evaluation.bootstrap import paired_difference
 from lib.evaluation.metrics import METRICS, score
 from lib.evaluation.splits import rolling_origins, time_split
 from lib.forecast.baselines import (
     NAIVE,
     evaluate_naive,
     ewma,
+    ewma_count_weighted,
     last_value,
     rolling_naive,
     tuned_naive,
@@ -105,15 +107,60 @@ def test_a_parameter_chosen_on_test_slots_is_caught(counts, split):
         evaluation.check_no_leak(cheat, counts, split)
 
 
+@pytest.fixture
+def late(counts, split):
+    """Counts in which eight movies are first requested in the test slots."""
+    counts = counts.copy()
+    counts[: split.test.start, :8] = 0
+    return counts
+
+
+def test_an_honest_forecast_passes_where_movies_come_late(late, split):
+    for forecaster in (
+        lambda known, _: ewma(known, 0.3, 0.05),
+        lambda known, _: ewma_count_weighted(known, 0.3, 0.5),
+    ):
+        evaluation.check_no_leak(forecaster, late, split)
+
+
+def test_movies_of_later_slots_must_not_change_earlier_shares(late, split):
+    def cheat(known, _):
+        # Neighbours of a movie still to come are said to rise with it.
+        unseen = known.cumsum(axis=0) == 0
+        lift = 1 + 0.1 * np.roll(unseen, 1, axis=1)
+        forecast = ewma(known, 0.3, 0.05) * np.vstack([lift[:1], lift[:-1]])
+        return forecast / forecast.sum(axis=1, keepdims=True)
+
+    with pytest.raises(ValueError, match="movies that only later slots request"):
+        evaluation.check_no_leak(cheat, late, split)
+
+
+def test_a_forecast_kept_from_elsewhere_is_caught(counts, split):
+    finished = ewma(counts, 0.3, 0.05)
+    with pytest.raises(ValueError, match="ignores the counts"):
+        evaluation.check_no_leak(lambda _, split: finished, counts, split)
+
+
+def test_an_oracle_mixed_into_an_honest_forecast_is_caught(counts, split):
+    oracle = counts / counts.sum(axis=1, keepdims=True)
+
+    def cheat(known, _):
+        mine = oracle[: len(known), : known.shape[1]]
+        return 0.3 * ewma(known, 0.3, 0.05) + 0.7 * mine
+
+    with pytest.raises(ValueError, match="knows the future"):
+        evaluation.check_no_leak(cheat, counts, split)
+
+
 def test_a_clearly_better_forecast_is_called_better(counts, split):
     good = evaluation.evaluate(ewma(counts, 0.3, 0.05), counts, split).per_slot
     bad = evaluation.evaluate(np.full(counts.shape, 1 / 40), counts, split).per_slot
-    table = evaluation.compare(good, bad, n_resamples=500)
+    table = evaluation.compare(good, bad)
     assert table.index.tolist() == list(METRICS)
     for metric in ("cross_entropy", "rmse", "hit_ratio_at_50", "ndcg_at_10"):
         expected = "even" if metric == "hit_ratio_at_50" else "better"  # 40 movies
         assert table.loc[metric, "verdict"] == expected
-    mirrored = evaluation.compare(bad, good, n_resamples=500)
+    mirrored = evaluation.compare(bad, good)
     assert mirrored.loc["cross_entropy", "verdict"] == "worse"
     assert mirrored.loc["ndcg_at_10", "verdict"] == "worse"
 
@@ -130,32 +177,64 @@ def test_mean_and_spread_over_seeds():
     assert pd.isna(evaluation.over_seeds([{"rmse": 1.0}]).loc["rmse", "sd"])
 
 
-@pytest.mark.parametrize("block_length", [1, 3])
-def test_the_interval_holds_the_true_difference_as_often_as_it_says(block_length):
+def slow_noise(rng, n_slots, rho):
+    """Noise whose neighbours correlate by rho, one value for each slot."""
+    steps = rng.normal(size=n_slots + 30)
+    return lfilter([1], [1, -rho], steps)[-n_slots:]
+
+
+@pytest.mark.parametrize(("rho", "least"), [(0.0, 0.93), (0.3, 0.90)])
+@pytest.mark.parametrize("n_slots", [7, 13])
+def test_the_interval_covers_with_few_slots(n_slots, rho, least):
     rng = np.random.default_rng(0)
     held = 0
-    for _ in range(200):
-        a, b = rng.normal(0.5, 1, size=(40)), rng.normal(0, 1, size=40)
-        result = paired_bootstrap(a, b, 400, block_length, rng=rng)
+    for _ in range(1000):
+        a = 0.5 + slow_noise(rng, n_slots, rho)
+        result = paired_difference(a, np.zeros(n_slots))
         held += result.low <= 0.5 <= result.high
-    assert 0.88 <= held / 200 <= 0.99
+    assert least <= held / 1000 <= 0.97
 
 
-def test_blocks_widen_the_interval_of_a_slow_series():
+def null_pair(rng, seeds=3, n_slots=13):
+    """The same network twice: slots differ much, seeds little, in the same way."""
+    slot = rng.normal(0, 0.1, n_slots)
+    constant = rng.normal(0, 0.003, (2, seeds, 1))
+    return slot + constant + rng.normal(0, 0.002, (2, seeds, n_slots))
+
+
+def test_another_seed_is_no_better_network():
+    """200 pairs of the same network: 5 ± 3 % are called different, not half."""
     rng = np.random.default_rng(1)
-    slow = np.convolve(rng.normal(size=240), np.ones(12) / 12, mode="valid")
-    single = paired_bootstrap(slow, np.zeros_like(slow), 2000)
-    blocks = paired_bootstrap(slow, np.zeros_like(slow), 2000, block_length=12)
-    assert blocks.high - blocks.low > 1.5 * (single.high - single.low)
+    wrong = blind = 0
+    for _ in range(200):
+        a, b = null_pair(rng)
+        result = paired_difference(a.mean(axis=0), b.mean(axis=0), a, b)
+        wrong += result.below_zero or result.above_zero
+        result = paired_difference(a.mean(axis=0), b.mean(axis=0))
+        blind += result.below_zero or result.above_zero
+    assert 0.02 <= wrong / 200 <= 0.08
+    assert blind / 200 > 0.4  # what looking at slots alone would say
 
 
-def test_the_same_seed_gives_the_same_interval():
-    a, b = np.arange(12.0) ** 1.5, np.arange(12.0)
-    assert paired_bootstrap(a, b, rng=4) == paired_bootstrap(a, b, rng=4)
+def test_seeds_widen_the_comparison_of_tables(counts, split):
+    one, two = (
+        evaluation.evaluate(ewma(counts, a, 0.05), counts, split).per_slot
+        for a in (0.3, 0.35)
+    )
+    other = evaluation.evaluate(last_value(counts), counts, split).per_slot
+    alone = evaluation.compare(one, other, ["mae"]).loc["mae"]
+    seeds = evaluation.compare(one, other, ["mae"], [one, two]).loc["mae"]
+    assert seeds["low"] < alone["low"] and seeds["high"] > alone["high"]
+    assert seeds["difference"] == alone["difference"]
+
+
+def test_a_lone_seed_says_nothing_of_others():
+    with pytest.raises(ValueError, match="2 seeds"):
+        paired_difference(np.arange(5.0), np.ones(5), np.ones((1, 5)))
 
 
 def test_a_constant_difference_has_no_spread():
-    result = paired_bootstrap(np.ones(5), np.zeros(5))
+    result = paired_difference(np.ones(5), np.zeros(5))
     assert (result.low, result.mean, result.high) == (1, 1, 1)
     assert result.above_zero and not result.below_zero
 
@@ -165,4 +244,4 @@ def test_a_constant_difference_has_no_spread():
 )
 def test_a_comparison_that_means_nothing_is_refused(a, b):
     with pytest.raises(ValueError):
-        paired_bootstrap(np.array(a), np.array(b))
+        paired_difference(np.array(a), np.array(b))

@@ -44,10 +44,9 @@ def test_differences_and_their_conclusion(tables):
     expected = (tables["ensemble"] - tables["ewma"])["cross_entropy"].mean()
     found = table.loc[("ewma", "cross_entropy")]
     assert found["difference"] == pytest.approx(expected)
-    blocks = rolling.rolling_differences(tables, "ensemble", names, block_length=4)
-    assert blocks.loc[("ewma", "cross_entropy"), "difference"] == pytest.approx(
-        expected
-    )
+    wider = rolling.rolling_differences(tables, "ensemble", names, ["lstm", "gru"])
+    row = wider.loc[("ewma", "cross_entropy")]
+    assert row["difference"] == found["difference"] and row["low"] < found["low"]
     text = rolling_conclusion(table, rolling.rolling_scores(tables))
     assert f"{len(tables['ewma'])} slots, cross-entropy" in text
 
