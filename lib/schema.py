@@ -23,6 +23,12 @@ REQUESTS = "requests"
 POPULARITY = "popularity"  # share of the slot's requests
 MEAN_RATING = "mean_rating"
 
+# Columns of the small tables beside the panel
+USERS = "users"  # users with a request in the slot
+RETURNING = "returning"  # requests of users who made one in an earlier slot
+WEEKDAY = "weekday"  # 1 is Monday
+HOUR = "hour"  # 0-23, UTC
+
 # Columns of predicted ratings and of the content-based recommender
 PREDICTED = "predicted"
 WEIGHTED_RATING = "weighted_rating"

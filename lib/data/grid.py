@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
 from lib.data.slots import slot_range
 from lib.errors import UserError
@@ -14,12 +13,12 @@ from lib.schema import (
     MEAN_RATING,
     MOVIE,
     REQUESTS,
+    RETURNING,
     SLOT,
-    TIMESTAMP,
-    USER,
+    USERS,
 )
 
-TABLES = ("panel.parquet", "movies.parquet", "requests.parquet")
+TABLES = ("panel.parquet", "movies.parquet", "slots.parquet", "returning.parquet")
 MAX_CELLS = 400_000_000  # 1.6 GB for each float32 array
 
 
@@ -68,7 +67,7 @@ def load_grid(folder: Path) -> Grid:
     """Read a folder of data/processed into a Grid.
 
     Args:
-        folder: holds panel.parquet, movies.parquet, requests.parquet and meta.json.
+        folder: holds TABLES and meta.json, see `lib.data.preprocess`.
 
     Raises:
         UserError: the folder was not preprocessed, or the grid would not fit.
@@ -80,7 +79,8 @@ def load_grid(folder: Path) -> Grid:
                 "run it (or `make data`) with the same DATASET and SLOT first."
             )
     meta = json.loads((folder / "meta.json").read_text())
-    movies = pd.read_parquet(folder / "movies.parquet").sort_values(MOVIE)
+    movies = pd.read_parquet(folder / "movies.parquet")
+    movies = movies[movies.pop(REQUESTS) > 0]  # the others are only listed
     panel = pd.read_parquet(
         folder / "panel.parquet", columns=[MOVIE, SLOT, REQUESTS, MEAN_RATING]
     )
@@ -90,35 +90,16 @@ def load_grid(folder: Path) -> Grid:
             f"{folder.name}: {len(slots):,} slots × {len(movies):,} movies are more "
             f"than {MAX_CELLS:,} cells; choose a coarser SLOT or fewer MAX_SLOTS."
         )
-    row = slots.get_indexer(panel[SLOT])
-    column = np.searchsorted(movies[MOVIE].to_numpy(), panel[MOVIE].to_numpy())
+    ids = movies[MOVIE].to_numpy()
+    cells = slots.get_indexer(panel[SLOT]), np.searchsorted(ids, panel[MOVIE])
     counts = np.zeros((len(slots), len(movies)), np.float32)
-    counts[row, column] = panel[REQUESTS]
+    counts[cells] = panel[REQUESTS]
     mean_rating = np.full_like(counts, np.nan)
-    mean_rating[row, column] = panel[MEAN_RATING]
-    returning, users = _audience(folder, slots, movies[MOVIE].to_numpy())
+    mean_rating[cells] = panel[MEAN_RATING]
+    again = pd.read_parquet(folder / "returning.parquet")
+    cells = slots.get_indexer(again[SLOT]), np.searchsorted(ids, again[MOVIE])
+    returning = np.zeros_like(counts)
+    returning[cells] = again[RETURNING]
+    users = pd.read_parquet(folder / "slots.parquet")[USERS].to_numpy(np.float32)
     movies = movies.reset_index(drop=True)
     return Grid(counts, mean_rating, returning, users, slots, movies, meta)
-
-
-def _audience(folder: Path, slots: pd.DatetimeIndex, ids: np.ndarray):
-    """Requests of returning users in every cell, and users in every slot."""
-    starts = pl.Series(slots.to_numpy().astype("datetime64[s]").astype(np.int64))
-    log = pl.scan_parquet(folder / "requests.parquet").select(
-        USER, MOVIE, slot=pl.lit(starts).search_sorted(pl.col(TIMESTAMP), "right") - 1
-    )
-    first = log.group_by(USER).agg(pl.col("slot").min().alias("first"))
-    again = (
-        log.join(first, on=USER)
-        .filter(pl.col("slot") > pl.col("first"))
-        .group_by("slot", MOVIE)
-        .len()
-        .collect()
-    )
-    returning = np.zeros((len(slots), len(ids)), np.float32)
-    column = np.searchsorted(ids, again[MOVIE].to_numpy())
-    returning[again["slot"].to_numpy(), column] = again["len"].to_numpy()
-    present = log.group_by("slot").agg(pl.col(USER).n_unique()).collect()
-    users = np.zeros(len(slots), np.float32)
-    users[present["slot"].to_numpy()] = present[USER].to_numpy()
-    return returning, users

@@ -17,6 +17,7 @@ from lib.schema import (
     NO_GENRES,
     OVERVIEW,
     RELEASE_YEAR,
+    REQUESTS,
     TAGLINE,
     TITLE,
 )
@@ -69,23 +70,25 @@ def read_movies(folder: Path, shown: str) -> pl.DataFrame | None:
 
 
 def complete_movies(
-    movies: pl.DataFrame | None, ids: pl.Series, names: pl.DataFrame | None = None
+    movies: pl.DataFrame | None,
+    wanted: pl.DataFrame,
+    names: pl.DataFrame | None = None,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """One row for every movie of the log, sorted by id.
+    """One row for every movie of the log or of the movies file, sorted by id.
 
     Args:
         movies: What `read_movies` gave.
-        ids: The distinct movies of the log, int64.
+        wanted: The movies of the log: movieId and requests, both int64.
         names: movieId and title, for a log whose ids are words.
 
     Returns:
-        The table, and how many movies were ``missing``, ``doubled`` (the first row
-        counts), ``without_genres`` and ``without_year``.
+        The table, 0 requests where a movie is only listed; and how many movies were
+        ``missing``, ``doubled`` (the first row counts) and, of those requested,
+        ``without_genres`` and ``without_year``.
     """
-    wanted = pl.DataFrame({MOVIE: ids.sort()})
     counts = {"missing": 0, "doubled": 0}
     if movies is None:
-        movies = names if names is not None else wanted
+        movies = names if names is not None else wanted.select(MOVIE)
     else:
         counts["missing"] = wanted.join(movies, on=MOVIE, how="anti").height
         counts["doubled"] = movies.height - movies[MOVIE].n_unique()
@@ -93,14 +96,14 @@ def complete_movies(
     absent = {c: pl.lit(None, t) for c, t in types.items() if c not in movies.columns}
     movies = movies.with_columns(**absent)
     movies = movies.unique(MOVIE, keep="first", maintain_order=True)
-    table = wanted.join(movies, on=MOVIE, how="left", maintain_order="left")
+    table = movies.join(wanted, on=MOVIE, how="full", coalesce=True).sort(MOVIE)
     genres = pl.col(GENRES).replace("", None).fill_null(NO_GENRES)
     unnamed = pl.format("Movie {}", pl.col(MOVIE))
-    table = table.with_columns(
-        genres, pl.col(TITLE).replace("", None).fill_null(unnamed)
-    )
-    counts["without_genres"] = table.filter(pl.col(GENRES) == NO_GENRES).height
-    counts["without_year"] = table[RELEASE_YEAR].null_count()
+    title = pl.col(TITLE).replace("", None).fill_null(unnamed)
+    table = table.with_columns(genres, title, pl.col(REQUESTS).fill_null(0))
+    requested = table.filter(pl.col(REQUESTS) > 0)
+    counts["without_genres"] = requested.filter(pl.col(GENRES) == NO_GENRES).height
+    counts["without_year"] = requested[RELEASE_YEAR].null_count()
     return table, counts
 
 

@@ -111,8 +111,14 @@ def _fit_packed(movies: pl.DataFrame) -> bool:
     return movies[MOVIE].min() >= 0 and movies[MOVIE].max() < PACKED_BELOW
 
 
-def write_panel(requests: Path, movies: pl.DataFrame, slot: str, target: Path) -> None:
-    """Build the panel on this machine and write it.
+def write_panel(
+    requests: Path,
+    movies: pl.DataFrame,
+    slot: str,
+    target: Path,
+    cluster: str | None = None,
+) -> None:
+    """Build the panel, on this machine or on a cluster, and write it.
 
     The streaming engine reads the log in pieces, so memory grows with the panel and
     not with the log.
@@ -122,8 +128,14 @@ def write_panel(requests: Path, movies: pl.DataFrame, slot: str, target: Path) -
         movies: One row per movie: movieId, title, genres, release_year.
         slot: Name of the slot.
         target: Parquet file to write.
+        cluster: Address of a Dask scheduler, None for this machine.
+
+    Raises:
+        UserError: No scheduler answers at that address.
     """
-    log, table = pl.scan_parquet(requests), movies.lazy()
+    if cluster:
+        return write_panel_on_cluster(requests, movies, slot, target, cluster)
+    log, table = pl.scan_parquet(requests, glob=False), movies.lazy()
     table = table.select(MOVIE, GENRES, RELEASE_YEAR)
     panel = build_panel(log, table, slot, _fit_packed(movies))
     panel.cast(dict(PANEL_SCHEMA)).sink_parquet(target, engine="streaming")

@@ -1,13 +1,25 @@
 """From a data set to the panel: what notebook 01 and ``make data`` run.
 
-Writes to ``data/processed/<dataset>-<slot>/``: requests.parquet (the checked log),
-movies.parquet, users.parquet where the set has users, panel.parquet and, last of all,
-meta.json. A run that fails leaves the files of the run before it as they were.
+Writes to ``data/processed/<run>/``, so that nobody has to open the data set again:
+
+- requests.parquet, the checked log in its own order: userId, movieId (int64), rating
+  (float64, stars, null without ratings), timestamp (int64, Unix seconds). Movies that
+  a user rated twice are in it twice.
+- movies.parquet, one row per movie, sorted by id: movieId, title, genres (``A|B``),
+  release_year (int32, null if unknown), overview and tagline where the set has them,
+  and requests (int64), 0 for a movie that the set lists and nobody requested.
+- users.parquet, one row per user, sorted by id: userId, requests (int64, 0 for a user
+  who is only listed), age (int32, years), gender, occupation, zip (text), null where
+  unknown; of a set that knows nothing of its users meta["demographics"] is false.
+- panel.parquet, see `lib.data.panel`; slots.parquet and returning.parquet, see
+  `lib.data.audience.count_audience`; hours.parquet, see `count_hours` there.
+- meta.json, last of all; `dataset_folder` finds the set's other files by it.
+
+A run that fails leaves the files of the run before it as they were.
 """
 
 import json
-import shutil
-import time
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,16 +27,19 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from lib import paths
+from lib.data.audience import count_audience, count_hours, count_requests
 from lib.data.cleaning import Repairs, clean_requests
 from lib.data.movies import complete_movies
-from lib.data.panel import write_panel, write_panel_on_cluster
-from lib.data.slots import check_slot, slot_range
+from lib.data.panel import write_panel
+from lib.data.slots import check_slot
 from lib.data.sources import Source, open_dataset
+from lib.data.users import USER_SCHEMA
 from lib.errors import UserError
 from lib.files import work_folder
-from lib.schema import MOVIE, SLOT, TIMESTAMP, USER
+from lib.schema import MOVIE, REQUESTS, TIMESTAMP, USER
 
-FILES = ("requests.parquet", "movies.parquet", "users.parquet", "panel.parquet")
+TABLES = ("requests", "movies", "users", "panel", "slots", "returning", "hours")
+FILES = [f"{name}.parquet" for name in TABLES]
 META = "meta.json"
 
 
@@ -55,9 +70,10 @@ def preprocess(
 
     Returns:
         The content of meta.json: dataset, slot, max_slots, synthetic, rows, users,
-        movies, slots (from the first to the last, empty ones counted), panel_rows,
-        first_date, last_date (ISO, UTC), repairs and notes (lists of what, count,
-        action), sources (names of the files read), files.
+        movies (those with a request), slots (from the first to the last, empty ones
+        counted), panel_rows, first_date, last_date (ISO, UTC), demographics (whether
+        the set knows its users), repairs and notes (lists of what, count, action),
+        sources (names of the files read), files, folder (see `dataset_folder`).
 
     Raises:
         UserError: Something is wrong with the data set or an argument.
@@ -71,16 +87,13 @@ def preprocess(
         requests = work / "requests.parquet"
         names = clean_requests(source.log, requests, slot, max_slots, repairs)
         movies = _movies(source, requests, names, repairs)
-        movies.write_parquet(work / "movies.parquet")
-        if source.users is not None:
-            _users(source.users, requests, repairs).write_parquet(
-                work / "users.parquet"
-            )
-        panel = work / "panel.parquet"
-        if cluster:
-            write_panel_on_cluster(requests, movies, slot, panel, cluster)
-        else:
-            write_panel(requests, movies, slot, panel)
+        users = _users(source.users, requests, repairs)
+        slots, returning = count_audience(requests, slot)
+        write_panel(requests, movies, slot, work / "panel.parquet", cluster)
+        tables = {"movies": movies, "users": users, "slots": slots}
+        tables |= {"returning": returning, "hours": count_hours(requests)}
+        for name, table in tables.items():
+            table.write_parquet(work / f"{name}.parquet")
         meta = _meta(source, slot, max_slots, work, repairs)
         (work / META).write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
     return meta
@@ -128,21 +141,22 @@ def _check_max_slots(max_slots: int | None) -> int | None:
     return int(max_slots)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; after an error Polars may write there for a moment longer."""
-    for _ in range(40):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.05)
+def dataset_folder(meta: dict) -> Path:
+    """The folder that a run's data set was read from, for the other files in it.
+
+    Args:
+        meta: What `preprocess` returned. Its path starts at the repository, so that it
+            names no machine.
+    """
+    return (paths.ROOT / meta["folder"]).resolve()
 
 
 def _movies(
     source: Source, requests: Path, names: pl.DataFrame | None, repairs: Repairs
 ) -> pl.DataFrame:
-    ids = pl.scan_parquet(requests).select(pl.col(MOVIE).unique())
-    ids = ids.collect(engine="streaming").to_series()
-    movies, counts = complete_movies(source.movies, ids, names)
+    """All movies of the log and of the set, counted; faults go to `repairs`."""
+    wanted = count_requests(requests, MOVIE)
+    movies, counts = complete_movies(source.movies, wanted, names)
     repairs.add(
         "movies of the log that the movies file lacks",
         counts["missing"],
@@ -151,52 +165,58 @@ def _movies(
     repairs.add(
         "movies named twice in the movies file", counts["doubled"], "first row kept"
     )
-    if source.movies is None:
-        return movies
-    repairs.note("movies without genres", counts["without_genres"], "kept")
-    repairs.note("movies without a year in the title", counts["without_year"], "kept")
+    if source.movies is not None:
+        repairs.note("movies without genres", counts["without_genres"], "kept")
+        unknown = counts["without_year"]
+        repairs.note("movies without a year in the title", unknown, "kept")
     return movies
 
 
-def _users(users: pl.DataFrame, requests: Path, repairs: Repairs) -> pl.DataFrame:
-    """The users of the log, in the order of their ids, null where nothing is known."""
-    ids = pl.scan_parquet(requests).select(pl.col(USER).unique())
-    wanted = ids.collect(engine="streaming").sort(USER)
-    missing = wanted.join(users, on=USER, how="anti").height
-    repairs.add("users of the log that the users file lacks", missing, "kept, unknown")
-    return wanted.join(users, on=USER, how="left", maintain_order="left")
+def _users(
+    users: pl.DataFrame | None, requests: Path, repairs: Repairs
+) -> pl.DataFrame:
+    """All users of the log and of the set, null where nothing is known of them."""
+    wanted = count_requests(requests, USER)
+    if users is None:
+        users = pl.DataFrame(schema=USER_SCHEMA)
+    else:
+        missing = wanted.join(users, on=USER, how="anti").height
+        what = "users of the log that the users file lacks"
+        repairs.add(what, missing, "kept, unknown")
+    table = wanted.join(users, on=USER, how="full", coalesce=True).sort(USER)
+    return table.with_columns(pl.col(REQUESTS).fill_null(0))
 
 
 def _meta(
     source: Source, slot: str, max_slots: int | None, work: Path, repairs: Repairs
 ) -> dict:
-    log = pl.scan_parquet(work / "requests.parquet")
-    facts = log.select(
-        rows=pl.len(),
-        users=pl.col(USER).n_unique(),
-        first=pl.col(TIMESTAMP).min(),
-        last=pl.col(TIMESTAMP).max(),
+    times = pl.scan_parquet(work / "requests.parquet", glob=False).select(
+        first=pl.col(TIMESTAMP).min(), last=pl.col(TIMESTAMP).max()
     )
-    facts = facts.collect(engine="streaming").row(0, named=True)
-    panel = pl.scan_parquet(work / "panel.parquet")
-    ends = panel.select(first=pl.col(SLOT).min(), last=pl.col(SLOT).max(), n=pl.len())
-    first, last, panel_rows = ends.collect().row(0)
+    first, last = times.collect(engine="streaming").row(0)
+    users, movies, slots = (
+        pl.read_parquet(work / f"{name}.parquet", columns=[REQUESTS], glob=False)
+        for name in ("users", "movies", "slots")
+    )
+    folder = os.path.relpath(source.log.path.parent, paths.ROOT)
     return {
         "dataset": source.name,
         "slot": slot,
         "max_slots": max_slots,
         "synthetic": source.synthetic,
-        "rows": facts["rows"],
-        "users": facts["users"],
-        "movies": pq.read_metadata(work / "movies.parquet").num_rows,
-        "slots": len(slot_range(first, last, slot)),
-        "panel_rows": panel_rows,
-        "first_date": _iso(facts["first"]),
-        "last_date": _iso(facts["last"]),
+        "rows": int(slots[REQUESTS].sum()),
+        "users": users.filter(pl.col(REQUESTS) > 0).height,
+        "movies": movies.filter(pl.col(REQUESTS) > 0).height,
+        "slots": slots.height,
+        "panel_rows": pq.read_metadata(work / "panel.parquet").num_rows,
+        "first_date": _iso(first),
+        "last_date": _iso(last),
+        "demographics": source.users is not None,
         "repairs": repairs.repairs,
         "notes": repairs.notes,
         "sources": [source.log.path.name],
         "files": sorted(p.name for p in work.glob("*.parquet")),
+        "folder": Path(folder).as_posix(),
     }
 
 

@@ -15,6 +15,12 @@ OCCUPATIONS = (
     "technician/engineer|tradesman/craftsman|unemployed|writer"
 ).split("|")
 
+USER_SCHEMA = {
+    USER: pl.Int64,
+    AGE: pl.Int32,
+    **dict.fromkeys((GENDER, OCCUPATION, ZIP), pl.String),
+}
+
 
 def read_users(folder: Path, shown: str) -> pl.DataFrame | None:
     """Read the users that lie beside a request log.

@@ -1,9 +1,11 @@
 """Tables and charts of the exploratory notebook.
 
-Big tables are aggregated lazily with Polars before anything is drawn, so the notebook
-takes as long on millions of ratings as on thousands.
+Preprocessing has counted the log, so the notebook takes as long on millions of ratings
+as on thousands.
 """
 
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,24 +17,48 @@ from matplotlib.figure import Figure
 
 from lib.data.grid import Grid
 from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH
-from lib.schema import GENRES, MOVIE, NO_GENRES, RATING, RELEASE_YEAR, TITLE, USER
+from lib.schema import (
+    GENRES,
+    HOUR,
+    MOVIE,
+    NO_GENRES,
+    RATING,
+    RELEASE_YEAR,
+    REQUESTS,
+    TITLE,
+    WEEKDAY,
+)
 
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
-def requests_of(folder: Path) -> pl.LazyFrame:
-    """The cleaned request log of a run, read lazily."""
-    return pl.scan_parquet(folder / "requests.parquet")
+@dataclass(frozen=True)
+class Requests:
+    """Counts of the cleaned log of a run.
+
+    Attributes:
+        meta: what preprocessing wrote to meta.json.
+        users: users.parquet, one row per user with its requests.
+        hours: hours.parquet, requests by weekday, hour and rating.
+    """
+
+    meta: dict
+    users: pl.DataFrame
+    hours: pl.DataFrame
 
 
-def sparsity(log: pl.LazyFrame) -> pd.Series:
+def requests_of(folder: Path) -> Requests:
+    """The counted request log of a run, a folder of data/processed."""
+    return Requests(
+        json.loads((folder / "meta.json").read_text("utf-8")),
+        pl.read_parquet(folder / "users.parquet", glob=False),
+        pl.read_parquet(folder / "hours.parquet", glob=False),
+    )
+
+
+def sparsity(log: Requests) -> pd.Series:
     """Users, movies, requests and the share of user-movie pairs without a request."""
-    sizes = log.select(
-        pl.col(USER).n_unique().alias("users"),
-        pl.col(MOVIE).n_unique().alias("movies"),
-        pl.len().alias("requests"),
-    ).collect()
-    users, movies, requests = sizes.row(0)
+    users, movies, requests = (log.meta[name] for name in ("users", "movies", "rows"))
     return pd.Series(
         {
             "users": users,
@@ -69,14 +95,13 @@ def by_genre(table: pd.DataFrame) -> pd.DataFrame:
     return long
 
 
-def rating_histogram(log: pl.LazyFrame) -> Figure | None:
+def rating_histogram(log: Requests) -> Figure | None:
     """How often each number of stars was given; None when the log has no ratings."""
-    counts = (
-        log.filter(pl.col(RATING).is_not_null()).group_by(RATING).len().sort(RATING)
-    ).collect()
-    if counts.is_empty():
+    rated = log.hours.drop_nulls(RATING)
+    if rated.is_empty():
         return None
-    stars, number = counts[RATING].to_numpy(), counts["len"].to_numpy()
+    counts = rated.group_by(RATING).agg(pl.col(REQUESTS).sum()).sort(RATING)
+    stars, number = counts[RATING].to_numpy(), counts[REQUESTS].to_numpy()
     mean = np.average(stars, weights=number)
     fig, axes = plt.subplots()
     axes.bar(stars, number / number.sum(), width=0.4, color=BLUE)
@@ -89,9 +114,9 @@ def rating_histogram(log: pl.LazyFrame) -> Figure | None:
     return fig
 
 
-def activity(log: pl.LazyFrame, table: pd.DataFrame) -> Figure:
+def activity(log: Requests, table: pd.DataFrame) -> Figure:
     """Histograms of requests per movie and per user, on logarithmic bins."""
-    users = log.group_by(USER).len().collect()["len"].to_numpy()
+    users = log.users[REQUESTS].to_numpy()
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
     for ax, values, name, color in (
         (axes[0], table["requests"], "movie", BLUE),
@@ -253,19 +278,12 @@ def life_cycle(grid: Grid, slots: int = 26) -> Figure:
     return fig
 
 
-def week_rhythm(log: pl.LazyFrame) -> Figure:
+def week_rhythm(log: Requests) -> Figure:
     """Requests by weekday and hour of the day (UTC)."""
-    time = pl.from_epoch("timestamp", time_unit="s")
-    counts = (
-        log.select(time.dt.weekday().alias("day"), time.dt.hour().alias("hour"))
-        .group_by("day", "hour")
-        .len()
-        .collect()
-        .to_pandas()
-        .pivot(index="day", columns="hour", values="len")
-        .reindex(index=range(1, 8), columns=range(24))
-        .fillna(0)
+    counts = log.hours.to_pandas().pivot_table(
+        REQUESTS, WEEKDAY, HOUR, aggfunc="sum", fill_value=0
     )
+    counts = counts.reindex(index=range(1, 8), columns=range(24), fill_value=0)
     fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
     image = axes.imshow(
         1e3 * counts / counts.to_numpy().sum(), aspect="auto", cmap="cividis"

@@ -5,17 +5,16 @@ rows. The splits are those of the literature: the two that GroupLens ships with 
 (`u1` and the five folds `u1` … `u5`) and a seeded random 80/20 split for the others.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
 from lib import paths
-from lib.data.movies import complete_movies
 from lib.data.preprocess import META, preprocess
-from lib.data.sources import Source, open_dataset
+from lib.data.sources import open_dataset
 from lib.errors import UserError
 from lib.schema import (
     AGE,
@@ -26,6 +25,7 @@ from lib.schema import (
     OCCUPATION,
     RATING,
     RELEASE_YEAR,
+    REQUESTS,
     TIMESTAMP,
     TITLE,
     USER,
@@ -98,9 +98,9 @@ def load(dataset: str, run: str = "") -> RatingData:
     latest = ratings.sort_values(TIMESTAMP, kind="stable")
     latest = latest.drop_duplicates([USER, MOVIE], keep="last")
     ratings = latest.sort_index().reset_index(drop=True)
-    users = folder / "users.parquet"
-    users = _users(users) if users.is_file() else None
-    movies = _movies(source, pl.read_parquet(folder / "movies.parquet"))
+    known = json.loads(made.read_text("utf-8"))["demographics"]
+    users = _users(folder / "users.parquet") if known else None
+    movies = _movies(folder / "movies.parquet")
     return RatingData(source.name, ratings, movies, users, log.parent, source.synthetic)
 
 
@@ -157,18 +157,13 @@ def _read_tab(path: Path) -> pd.DataFrame:
     return frame.astype({RATING: float})
 
 
-def _movies(source: Source, rated: pl.DataFrame) -> pd.DataFrame:
+def _movies(path: Path) -> pd.DataFrame:
     """The movies of the log, and those that are listed without a single rating."""
-    movies = rated.select(MOVIE_COLUMNS)
-    if source.movies is not None:
-        rest = source.movies[MOVIE].cast(pl.Int64).unique()
-        rest = rest.filter(~rest.is_in(rated[MOVIE].implode()))
-        others = complete_movies(source.movies, rest)[0].select(MOVIE_COLUMNS)
-        movies = pl.concat([movies, others], how="vertical_relaxed").sort(MOVIE)
-    return movies.to_pandas().astype({RELEASE_YEAR: "Int64"})
+    movies = pd.read_parquet(path, columns=MOVIE_COLUMNS)
+    return movies.astype({RELEASE_YEAR: "Int64"})
 
 
 def _users(path: Path) -> pd.DataFrame:
-    users = pd.read_parquet(path, columns=USER_COLUMNS)
+    users = pd.read_parquet(path, filters=[(REQUESTS, ">", 0)], columns=USER_COLUMNS)
     text = {name: "str" for name in (GENDER, OCCUPATION, ZIP)}
     return users.astype(text | {AGE: "Int64"})

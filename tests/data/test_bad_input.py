@@ -17,13 +17,6 @@ ROWS = ["1,10,4.0,978300000", "2,10,3.5,980900000", "1,20,5.0,983600000"]
 MOVIES = "movieId,title,genres\n10,Ten (1995),Drama\n20,Twenty (1996),Comedy|War\n"
 
 
-@pytest.fixture(autouse=True)
-def output(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "out" / "processed")
-    monkeypatch.setattr(paths, "RAW", tmp_path / "out" / "raw")
-    return paths.PROCESSED
-
-
 @pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "set"

@@ -16,13 +16,6 @@ DATA = paths.ROOT.parent / "shared" / "data"
 RATINGS = [(1, 10, 4, 978300000), (2, 10, 3, 980900000), (2, 20, 5, 983600000)]
 
 
-@pytest.fixture(autouse=True)
-def output(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "PROCESSED", tmp_path / "processed")
-    monkeypatch.setattr(paths, "RAW", tmp_path / "raw")
-    return paths.PROCESSED
-
-
 def lines(rows, separator):
     return "".join(separator.join(map(str, row)) + "\n" for row in rows)
 
@@ -73,8 +66,13 @@ def folder(request, tmp_path):
 
 def tables(run):
     folder = paths.PROCESSED / run
-    names = ("requests", "movies", "users", "panel")
-    return {n: pl.read_parquet(folder / f"{n}.parquet") for n in names}
+    log, panel = (
+        pl.read_parquet(folder / f"{n}.parquet") for n in ("requests", "panel")
+    )
+    found = {n: pl.read_parquet(folder / f"{n}.parquet") for n in ("movies", "users")}
+    found = {n: t.filter(pl.col("requests") > 0) for n, t in found.items()}
+    found = {n: t.drop("requests") for n, t in found.items()}
+    return found | {"requests": log, "panel": panel}
 
 
 def test_every_layout_gives_the_same_tables(folder):
@@ -146,14 +144,15 @@ def test_movielens_dir_is_searched(folder, monkeypatch):
     assert open_dataset("set").log.path.parent == folder
 
 
-def test_second_run_without_users_removes_the_old_file(tmp_path):
+def test_second_run_without_users_forgets_them(tmp_path):
     folder = tmp_path / "set"
     folder.mkdir()
     write_csv(folder)
-    preprocess(str(folder), "month")
+    assert preprocess(str(folder), "month")["demographics"] is True
     (folder / "users.csv").unlink()
-    preprocess(str(folder), "month")
-    assert not (paths.PROCESSED / "set-month" / "users.parquet").exists()
+    assert preprocess(str(folder), "month")["demographics"] is False
+    users = tables("set-month")["users"]
+    assert users["age"].null_count() == users.height == 2
 
 
 def test_max_slots_keeps_the_first(folder):
