@@ -9,8 +9,11 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import Formatter, LogFormatterSciNotation
 
 from lib import paths
+from lib.text import shown_text
 
 NETWORKS = ("lstm", "gru", "conv1d_lstm")
 
@@ -119,7 +122,7 @@ LABELS = {
 OTHER = "#AAAAAA"
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 WIDTH = 6.3  # inches: the text width of an A4 page
-PNG_DPI = 110
+PNG_DPI, LONGEST = 110, 1000  # characters of a caption
 STRIP = 0.14  # inches at the bottom of a figure
 
 
@@ -139,10 +142,39 @@ def use_style() -> None:
             "legend.frameon": False,
             "grid.linewidth": 0.5,
             "date.converter": "concise",
+            "text.parse_math": False,  # a title may hold dollars
             "svg.hashsalt": "popularity",  # the same figure gives the same bytes
             "svg.fonttype": "path",
         }
     )
+
+
+def clean_figure(fig: Figure) -> None:
+    """Make every text of a figure fit to be drawn, titles from data included."""
+    for axes in fig.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            for ticks in (axis.major, axis.minor):
+                _clean_labels(ticks.formatter)
+    for text in fig.findobj(Text):
+        text.set_text(_clean(text.get_text()))
+
+
+def _clean_labels(formatter: Formatter) -> None:
+    """Clean the labels of ticks, which are made anew whenever a figure is drawn."""
+    as_made = formatter.format_ticks
+    powers = isinstance(formatter, LogFormatterSciNotation)  # "$10^{3}$": as numbers
+
+    def format_ticks(values) -> list[str]:
+        return [
+            f"{value:,.9g}" if powers and text else _clean(text)
+            for value, text in zip(values, as_made(values), strict=True)
+        ]
+
+    formatter.format_ticks = format_ticks
+
+
+def _clean(text: str) -> str:
+    return "\n".join(shown_text(line) for line in str(text).split("\n"))
 
 
 def color(model: str) -> str:
@@ -180,6 +212,7 @@ def save_figure(fig: Figure, figure_id: str, caption: str, run: str) -> Path:
             engine.set(rect=(0, strip, 1, 1 - strip))
         fig.text(0.99, 0.005, "synthetic data", ha="right", va="bottom", size=6)
         caption += " Synthetic data."
+    clean_figure(fig)
     folder = paths.FIGURES / run
     folder.mkdir(parents=True, exist_ok=True)
     fig.savefig(folder / f"{figure_id}.svg", metadata={"Date": None})
@@ -190,7 +223,7 @@ def save_figure(fig: Figure, figure_id: str, caption: str, run: str) -> Path:
     display(
         {"image/png": buffer.getvalue(), "text/plain": f"<figure {figure_id}>"},
         raw=True,
-        metadata={"caption": caption, "id": figure_id},
+        metadata={"caption": shown_text(caption, LONGEST), "id": figure_id},
     )
     return folder / f"{figure_id}.png"
 
@@ -208,7 +241,11 @@ def show_table(
     """
     if is_synthetic(run):
         caption += " Synthetic data."
-    shown = table.copy()
+    shown = table.map(lambda x: shown_text(x) if isinstance(x, str) else x)
+    for axis in (0, 1):
+        names = shown.axes[axis]
+        if not isinstance(names, pd.MultiIndex) and names.dtype == "str":
+            shown = shown.set_axis(names.map(shown_text), axis=axis)
     for name in table.select_dtypes("number"):
         digits = decimals.get(name, 4) if isinstance(decimals, dict) else decimals
         shown[name] = table[name].round(digits)
@@ -218,5 +255,5 @@ def show_table(
             "text/plain": shown.to_string(na_rep="–"),
         },
         raw=True,
-        metadata={"caption": caption},
+        metadata={"caption": shown_text(caption, LONGEST)},
     )

@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from lib.parameters import cell_tags
 from lib.report.outputs import clean_outputs
+from lib.text import shown_text
 
 HEADING = re.compile(r"^(#{1,4})\s+(.*?)\s*#*$")
 NUMBER = re.compile(r"^(\d{1,2})((?:\.\d+)*)(?:[.:)·–-]+\s*|\s+)(?=\S)")
@@ -23,6 +24,7 @@ LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
 INITIALS = re.compile(r"^(?:[^\W\d_]\.[\s-]*)+")  # "S. K. " before a surname
 # Sections that serve a reader of the notebook and say nothing on paper.
 LEFT_OUT = {"next", "set-up", "setup", "imports", "imports and globals"}
+LONGEST_CAPTION = 1000  # characters
 HIDDEN_TAG = "no-report"
 
 
@@ -165,10 +167,11 @@ def caption(output: NotebookNode, section: str, name: str, synthetic: bool) -> N
     report = output.metadata.get("report", {})
     if report.get("kind") not in ("figure", "table"):
         return
-    text = str(output.metadata.get("caption") or section).strip().rstrip(".")
+    text = output.metadata.get("caption") or section
+    text = shown_text(text, LONGEST_CAPTION).rstrip(".")
     if synthetic and "synthetic" not in text.lower():
         text += " · synthetic data"
-    report["caption"] = f"{text} (notebook `{name}`)."
+    report["caption"] = f"{text} (notebook {name})."
 
 
 def table_output(html: str, caption: str) -> NotebookNode:

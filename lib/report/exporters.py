@@ -1,6 +1,7 @@
 """nbconvert exporters of a joined report: Typst source, PDF, and one HTML file."""
 
 import base64
+import json
 import tempfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from traitlets.config import Config
 from lib.report import tables
 from lib.report.markup import inline, render
 from lib.report.outputs import clean_outputs
+from lib.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = {
@@ -26,28 +28,28 @@ SUFFIX = {
 
 
 class RenderPreprocessor(Preprocessor):
-    """Puts the translation of every text, caption and table beside its source.
+    """Puts the translation of every text and table beside its source.
 
-    It fills `metadata.report.rendered` and `.caption` of cells and outputs, and
-    collects images in `resources["outputs"]` by file name.
+    It fills `metadata.report.rendered` of cells and outputs, and collects images in
+    `resources["outputs"]` by file name.
     """
 
     to = Unicode("typst", help="typst or html").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple:
         """Translate a notebook, joined (`lib.report.document`) or single."""
-        texts, places, anchors = [], [], {}
+        texts, places, anchors, computed = [], [], {}, set()
 
-        def translate(text: str, place: dict, key: str) -> None:
+        def translate(text: str, place: dict) -> None:
             texts.append(text)
-            places.append((place, key))
+            places.append(place)
 
         for cell in nb.cells:
             report = cell.metadata.setdefault("report", {})
             if cell.cell_type == "markdown":
                 if "chapter" in report:
                     anchors[len(texts)] = report["chapter"]
-                translate(cell.source, report, "rendered")
+                translate(cell.source, report)
                 continue
             if cell.cell_type != "code":
                 continue
@@ -58,17 +60,15 @@ class RenderPreprocessor(Preprocessor):
             for output in cell.outputs:
                 how = output.metadata["report"]
                 self._output(output, how, resources)
-                if "caption" in how:
-                    translate(how["caption"], how, "caption")
                 if how["kind"] == "markdown":
-                    translate(output.data["text/markdown"], how, "rendered")
+                    computed.add(len(texts))
+                    translate(output.data["text/markdown"], how)
         references = [{"text": item} for item in nb.metadata.get("references", [])]
         for reference in references:
-            translate(reference["text"], reference, "rendered")
-        for (place, key), text in zip(
-            places, render(texts, self.to, anchors), strict=True
-        ):
-            place[key] = text if key == "rendered" else inline(text)
+            translate(reference["text"], reference)
+        rendered = render(texts, self.to, anchors, computed)
+        for place, text in zip(places, rendered, strict=True):
+            place["rendered"] = text
         resources["references"] = [inline(item["rendered"]) for item in references]
         resources["report"] = nb.metadata.get("report", {})
         return nb, resources
@@ -212,6 +212,5 @@ def add_contents(html: str) -> str:
 
 
 def typst_string(text: str) -> str:
-    """A Typst string literal."""
-    escaped = str(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    """A Typst string literal; JSON's escapes of quotes and line ends are Typst's."""
+    return json.dumps(printable(str(text)).replace("\t", "    "), ensure_ascii=False)

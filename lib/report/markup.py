@@ -2,14 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Callable, Collection, Iterator
 
 import pypandoc
 
-READER = "gfm+tex_math_dollars+raw_attribute+smart"
-SEPARATOR = {"t": "RawBlock", "c": ["separator", ""]}
-FENCED_SEPARATOR = "\n\n```{=separator}\n```\n\n"
-MARK = "report-separator"
+READER = "gfm+smart-yaml_metadata_block"
 ENVIRONMENT = re.compile(
     r"(?<!\$)\\begin\{(align|equation|gather|multline|eqnarray)(\*?)\}(.*?)"
     r"\\end\{\1\2\}(?!\s*\$)",
@@ -24,17 +22,23 @@ OUTER_TABLE = re.compile(r"#figure\((\s*align\(center\)\[#table\()")
 
 
 def render(
-    texts: list[str], to: str, anchors: dict[int, str] | None = None
+    texts: list[str],
+    to: str,
+    anchors: dict[int, str] | None = None,
+    computed: Collection[int] = (),
 ) -> list[str]:
     """Translate pieces of markdown with TeX math.
 
     Links between notebooks become links between chapters; links that lead nowhere and
-    images (a report has figures) become their text.
+    images (a report has figures) become their text. Nothing is taken for HTML, TeX or
+    Typst code. Computed pieces may hold titles from data: they keep neither links nor
+    math.
 
     Args:
         texts: pieces of markdown, as JupyterLab accepts it.
         to: "typst" or "html".
         anchors: position of a piece → anchor of its first heading.
+        computed: positions of pieces that code wrote.
 
     Returns:
         One translated piece for each.
@@ -42,8 +46,10 @@ def render(
     if not texts:
         return []
     anchors = anchors or {}
-    document = _read(FENCED_SEPARATOR.join(_wrap_math(text) for text in texts))
-    parts = _parts(document["blocks"])
+    mark = f"separator-{secrets.token_hex(16)}"  # no text can hold it by chance or will
+    fence = f"\n\n```{mark}\n```\n\n"
+    document = _read(fence.join(_wrap_math(text) for text in texts))
+    parts = _parts(document["blocks"], mark)
     if len(parts) != len(texts):  # an open fence or comment swallowed a separator
         parts = [_read(_wrap_math(text))["blocks"] for text in texts]
     for position, anchor in anchors.items():
@@ -51,14 +57,17 @@ def render(
         if header:
             header["c"][1][0] = anchor
     known = {h["c"][1][0] for part in parts for h in part if h["t"] == "Header"}
-    mark = {"t": "RawBlock", "c": [to, _mark(to)]}
+    comment = f"// {mark}" if to == "typst" else f"<!-- {mark} -->"
     blocks = []
-    for part in parts:
-        blocks += [*walk(part, lambda node: _resolve(node, known)), mark]
+    for position, part in enumerate(parts):
+        if position in computed:
+            part = walk(part, _bare)
+        blocks += walk(part, lambda node: _resolve(node, known))
+        blocks.append({"t": "RawBlock", "c": [to, comment]})
     document["blocks"] = blocks
     arguments = ["--mathml", "--wrap=none"] if to == "html" else ["--wrap=none"]
     text = pypandoc.convert_text(json.dumps(document), to, "json", arguments)
-    return [_repair(piece.strip(), to) for piece in text.split(_mark(to))[:-1]]
+    return [_repair(piece.strip(), to) for piece in text.split(comment)[:-1]]
 
 
 def inline(text: str) -> str:
@@ -83,18 +92,14 @@ def _wrap_math(text: str) -> str:
     return ENVIRONMENT.sub(wrapped, text)
 
 
-def _parts(blocks: list[dict]) -> list[list[dict]]:
+def _parts(blocks: list[dict], mark: str) -> list[list[dict]]:
     parts = [[]]
     for block in blocks:
-        if block == SEPARATOR:
+        if block["t"] == "CodeBlock" and mark in block["c"][0][1]:
             parts.append([])
         else:
             parts[-1].append(block)
     return parts
-
-
-def _mark(to: str) -> str:
-    return f"// {MARK}" if to == "typst" else f"<!-- {MARK} -->"
 
 
 def walk(nodes: list, change: Callable[[dict], list | None]) -> list:
@@ -119,10 +124,22 @@ def _walk(nodes: list, change: Callable[[dict], list | None]) -> Iterator:
         yield node
 
 
+def _bare(node: dict) -> list | None:
+    """Replace links and math by their text."""
+    if node.get("t") == "Link":
+        return node["c"][1]
+    if node.get("t") == "Math":
+        return [{"t": "Str", "c": f"${node['c'][1]}$"}]
+    return None
+
+
 def _resolve(node: dict, known: set[str]) -> list | None:
-    """Replace links without a target, and images, by their text."""
+    """Replace links without a target, images and HTML by their text."""
     if node.get("t") == "Image":
         return node["c"][1]
+    if node.get("t") in ("RawInline", "RawBlock"):
+        text = {"t": "Str", "c": node["c"][1].strip()}
+        return [text if node["t"] == "RawInline" else {"t": "Para", "c": [text]}]
     if node.get("t") != "Link":
         return None
     target = node["c"][2][0]

@@ -4,12 +4,14 @@ import base64
 import re
 from pathlib import Path
 
+from bs4 import BeautifulSoup
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
 
+from lib.text import printable
+
 VECTOR = {".svg": "image/svg+xml", ".pdf": "application/pdf"}
 IMAGES = ["image/svg+xml", "application/pdf", "image/png", "image/jpeg"]
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 BACKSPACES = re.compile(r"[^\n]\x08|\x08")
 # Keras' and tqdm's progress: bars, "Epoch 3/30", "12/40 ━━━", "5ms/step", "3.1it/s"
 PROGRESS = re.compile(
@@ -17,13 +19,13 @@ PROGRESS = re.compile(
     r"|^Restoring model weights|early stopping\s*$"
 )
 OBJECT = re.compile(r"^[\[({]*(<[\w. ]+.*>|[\w.]*(Figure|Axes|Text|Line2D)\()")
-LONGEST_TEXT = 40
+LONGEST_TEXT, LONGEST_LINE = 40, 500  # lines, characters
 
 
 def clean_outputs(
     outputs: list[NotebookNode], figures: Path | None
 ) -> list[NotebookNode]:
-    """Outputs to print, each in one form: image, table, text, HTML or markdown.
+    """Outputs to print, each in one form: image, table, text or markdown.
 
     Printed text of one cell becomes one block without progress lines; what went to
     standard error and the representations of objects are left out.
@@ -58,11 +60,11 @@ def _rich(output: NotebookNode, figures: Path | None) -> NotebookNode | None:
     html = data.get("text/html", "")
     if "<table" in html:
         return _output({"text/html": html}, "table", metadata)
-    for mime in ("text/markdown", "text/latex"):
-        if mime in data:
-            return _output({"text/markdown": data[mime]}, "markdown", metadata)
-    if html.strip():
-        return _output({"text/html": html}, "html", metadata)
+    if "text/markdown" in data:
+        text = {"text/markdown": data["text/markdown"]}
+        return _output(text, "markdown", metadata)
+    if html.strip():  # only its words: a page shows no HTML but that of tables
+        return _text(BeautifulSoup(html, "html.parser").get_text("\n", strip=True))
     text = data.get("text/plain", "")
     # The value of an expression means little without its code, unless it is a listing.
     alone = output.output_type == "execute_result" and "\n" not in text
@@ -83,12 +85,12 @@ def _vector(name: str | None, figures: Path | None) -> tuple[str, str] | None:
 
 def _text(text: str) -> NotebookNode | None:
     """A block of printed text as a terminal would leave it."""
-    text = ESCAPES.sub("", text)
     while "\x08" in text:
         text = BACKSPACES.sub("", text)
     # a carriage return starts the line again
     lines = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
-    lines = [line.rstrip() for line in lines if not PROGRESS.search(line)]
+    lines = [printable(line[:LONGEST_LINE]).rstrip() for line in lines]
+    lines = [line for line in lines if not PROGRESS.search(line)]
     text = "\n".join(lines).strip("\n")
     if not text.strip():
         return None

@@ -7,6 +7,8 @@ from html import escape
 
 from bs4 import BeautifulSoup, Tag
 
+from lib.text import shown_text
+
 NUMBER = re.compile(
     r"^[-+−]?(\d{1,3}(,\d{3})+|\d*)(\.\d+|(?<=\d))(e[-+]?\d+)?\s*(%|±.*|s|ms|MB)?$",
     re.IGNORECASE,
@@ -15,6 +17,7 @@ EMPTY = {"", "-", "–", "—", "nan", "NaN", "None", "NaT", "<NA>", "…", "...
 BREAKS = re.compile(r"(?<=[|_/])|\s+")
 WIDE = 95  # characters: about what a line holds at the usual size
 WIDEST = 150  # characters at the smallest size; beyond, the page is turned
+LONGEST = 500  # characters of one cell
 SHORT = 24  # rows that stay together on one page
 
 
@@ -43,7 +46,7 @@ def read_table(html: str) -> tuple[list[list[Cell]], list[list[Cell]]]:
 def _cells(row: Tag) -> list[Cell]:
     return [
         Cell(
-            cell.get_text(" ", strip=True),
+            shown_text(cell.get_text(" "), LONGEST),
             int(cell.get("colspan", 1)),
             int(cell.get("rowspan", 1)),
             cell.name == "th",

@@ -87,13 +87,13 @@ def figure(title: str, height: float = 3.2) -> tuple[bytes, str]:
 
 
 def image_output(png: bytes, **metadata) -> dict:
-    """What lib.plots.save_figure displays."""
+    """What lib.figures.style.save_figure displays."""
     data = {"image/png": base64.b64encode(png).decode(), "text/plain": "<figure x>"}
     return new_output("display_data", data, metadata=metadata)
 
 
 def table_output(table: pd.DataFrame, **metadata) -> dict:
-    """What lib.plots.show_table displays."""
+    """What lib.figures.style.show_table displays."""
     data = {"text/html": table.to_html(border=0), "text/plain": str(table)}
     return new_output("display_data", data, metadata=metadata)
 
@@ -152,7 +152,7 @@ def explore_notebook(figures: Path) -> nbformat.NotebookNode:
         code(
             image_output(
                 png,
-                caption="Requests per movie, $\\lambda \\le 1$. Synthetic data.",
+                caption="Requests per movie, λ ≤ 1. Synthetic data.",
                 id="02_explore_tail",
             )
         ),

@@ -84,8 +84,8 @@ def test_every_page_after_the_title_is_numbered(pages):
 @pytest.mark.parametrize(
     "caption",
     [
-        "Figure 1. Requests per movie, ",  # its formula may be spaced in any way
-        "1. Synthetic data (notebook 02_explore).",
+        "Figure 1. Requests per movie, ",
+        "Requests per movie, λ ≤ 1. Synthetic data (notebook 02_explore).",
         "Figure 2. Loss over epochs · synthetic data (notebook 03_lstm).",
         "Table 1. Scores of all models · synthetic data (notebook 02_explore).",
         "Table 3. Definitions · synthetic data (notebook 02_explore).",
@@ -208,7 +208,7 @@ def test_real_data_are_not_called_synthetic(tmp_path):
     nbformat.write(notebook, path)
     whole = join([path], synthetic=False)
     assert whole.cells[1].outputs[0].metadata.report.caption == (
-        "Title (notebook `01_x`)."
+        "Title (notebook 01_x)."
     )
 
 

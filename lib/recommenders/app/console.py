@@ -10,6 +10,7 @@ from lib.recommenders.rating.entities import Profile
 from lib.recommenders.rating.model import rmse
 from lib.recommenders.rating.protocols import profile_of
 from lib.schema import AGE, GENDER, MOVIE, OCCUPATION, RATING, TITLE, USER, ZIP
+from lib.text import shown_text
 
 OLDEST = 120  # years
 TITLE_WIDTH = 50
@@ -44,9 +45,7 @@ def as_text(table: pd.DataFrame) -> str:
     """The table as a terminal shows it."""
     lines = [f"{'':>3}  {'id':>6}  {'title':<{TITLE_WIDTH}}  rating"]
     for place, row in table.iterrows():
-        title = str(row[TITLE])
-        if len(title) > TITLE_WIDTH:
-            title = title[: TITLE_WIDTH - 1] + "…"
+        title = shown_text(row[TITLE], TITLE_WIDTH)
         number = f"{place:>3}  {row[MOVIE]:>6}"
         lines.append(f"{number}  {title:<{TITLE_WIDTH}}  {row[RATING]:6.3f}")
     return "\n".join(lines)
@@ -121,7 +120,8 @@ class Console:
         if self.users is not None and user in set(self.users[USER]):
             profile = profile_of(self.users, user)
             for name in (AGE, GENDER, OCCUPATION, ZIP):
-                click.echo(f"{name.capitalize()}: {getattr(profile, name)}")
+                value = shown_text(getattr(profile, name))
+                click.echo(f"{name.capitalize()}: {value}")
         self.show(user)
 
     def show(self, user: int | Profile) -> None:
