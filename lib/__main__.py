@@ -1,19 +1,16 @@
-"""Command line of the project: `python -m lib data|report|sweep`."""
+"""Command line of the project: `python -m lib data|report|recommenders|…`."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
 
-from lib import command_line
-from lib.batch import pipeline
+from lib import command_line, paths
+from lib.batch import pipeline, series
 from lib.errors import UserError
 from lib.paths import shown
 
 COLUMNS = ("user", "item", "time", "rating")
-# Parameters of notebooks that `make` hands over in the environment
-FROM_MAKE = ("EPOCHS", "SEEDS", "T_SLOT")
 
 
 def option(name: str, text: str, default: str = "", **more):
@@ -42,6 +39,16 @@ def data_options(command):
     return command
 
 
+def run_options(command):
+    """Options of every command that runs one series of notebooks."""
+    text = "a parameter of a notebook; may be repeated"
+    command = click.option(
+        "--parameter", "-p", nargs=2, multiple=True, metavar="NAME VALUE", help=text
+    )(command)
+    command = option("jobs", "notebooks at a time, default one per core")(command)
+    return data_options(command)
+
+
 @click.group(context_settings={"max_content_width": 88})
 def main():
     """Forecast how popular each movie will be in the next time slot."""
@@ -64,21 +71,100 @@ def data(dataset, slot, max_slots, cluster, **columns):
 
 
 @main.command()
-@data_options
+@run_options
 @option("run-name", "folder of the run, default <dataset>-<slot>")
-@option("notebooks", "folder of the notebooks")
 @option("title", "title of the report")
-@option("jobs", "notebooks at a time, default one per core")
-@click.option("--parameter", "-p", nargs=2, multiple=True, metavar="NAME VALUE")
-def report(dataset, slot, run_name, notebooks, title, jobs, parameter, **settings):
+@option("notebooks", "folder of the notebooks, default 01–06")
+def report(notebooks, dataset, **options):
     """Run all notebooks that are not up to date and build the report."""
-    run = pipeline.Run(
-        dataset or "sample",
-        slot or "week",
-        settings={name.upper(): value for name, value in settings.items()},
-        parameters=from_make() | {name: value for name, value in parameter if value},
-        name=run_name or None,
+    dataset = dataset or series.SAMPLE
+    run_series(
+        dataset,
         folder=Path(notebooks).resolve() if notebooks else None,
+        defaults={} if notebooks else series.report_defaults(dataset),
+        given=series.from_environment(series.REPORT),
+        **options,
+    )
+
+
+@main.command()
+@run_options
+@option("run-name", "folder of the run, default recommenders-<dataset>")
+@option("title", "title of the report")
+def recommenders(dataset, run_name, title, jobs, **options):
+    """Run the recommenders' notebooks and build their report."""
+    dataset = dataset or series.SAMPLE
+    given = series.from_environment(series.RECOMMENDERS)
+    name = paths.dataset_name(dataset)
+    run_series(
+        dataset,
+        run_name=run_name or paths.folder_name(f"recommenders-{name}"),
+        title=title or f"Recommending movies: {name}",
+        folder=paths.NOTEBOOKS / "recommenders",
+        defaults=series.recommender_defaults(dataset, given.get("QUICK")),
+        given=given,
+        jobs=jobs or "1",
+        **options,
+    )
+
+
+@main.command()
+@run_options
+@option("grid", "YAML file of the combinations", "report/experiments.yaml")
+def experiments(grid, dataset, slot, jobs, parameter, **settings):
+    """Train every combination of a grid and report which choices matter."""
+    dataset, slot = dataset or series.SAMPLE, slot or "week"
+    folder = paths.NOTEBOOKS / "experiments"
+    given = {"dataset": dataset, "slot": slot, "max_slots": settings["max_slots"]}
+    run_file(grid, folder, given, jobs, settings["cluster"])
+    run_series(
+        dataset,
+        slot,
+        run_name=series.experiments_name(dataset, slot),
+        title=f"Experiments: {paths.dataset_name(dataset)}",
+        folder=folder,
+        jobs=jobs,
+        parameter=parameter,
+        **settings,
+    )
+
+
+@main.command()
+@click.argument("runs", envvar="RUNS", default="report/runs.yaml")
+@option("cluster", "address of a Dask scheduler")
+@option("jobs", "runs at a time, default one per core")
+@option("notebooks", "folder of the notebooks")
+@option("max-slots", "keep the first N slots")
+@option("slot", "slot of entries that name no data set")
+@option("dataset", "data set of entries that name none")
+def sweep(runs, cluster, jobs, notebooks, **given):
+    """Run every entry of a YAML file of named runs."""
+    folder = Path(notebooks).resolve() if notebooks else None
+    run_file(runs, folder, given, jobs, cluster)
+
+
+def run_series(
+    dataset,
+    slot="",
+    *,
+    run_name="",
+    title="",
+    folder=None,
+    defaults=None,
+    given=None,
+    jobs="",
+    parameter=(),
+    **settings,
+):
+    """Run one series of notebooks with what the command line says."""
+    offered = {name.upper(): value for name, value in settings.items()}
+    run = pipeline.Run(
+        dataset,
+        slot or "week",
+        settings=(defaults or {}) | offered,
+        parameters=(given or {}) | {name: value for name, value in parameter if value},
+        name=run_name or None,
+        folder=folder,
         title=title or None,
     )
     number = whole_number("JOBS", jobs)
@@ -86,30 +172,17 @@ def report(dataset, slot, run_name, notebooks, title, jobs, parameter, **setting
         click.echo(f"{shown(run.home / 'report.pdf')} is up to date")
 
 
-@main.command()
-@click.argument("runs", type=click.Path(path_type=Path))
-@option("cluster", "address of a Dask scheduler")
-@option("jobs", "runs at a time, default one per core")
-@option("notebooks", "folder of the notebooks")
-@option("max-slots", "keep the first N slots")
-@option("slot", "slot of entries that name no data set", "week")
-@option("dataset", "data set of entries that name none")
-def sweep(runs, cluster, jobs, notebooks, dataset, slot, max_slots):
-    """Run every entry of a YAML file of named runs."""
+def run_file(path, folder, given, jobs, cluster):
+    """Run a YAML file of runs; leave with an exit status where one of them failed."""
     from lib.batch.sweep import read_runs, run_sweep
 
-    folder = Path(notebooks).resolve() if notebooks else None
-    given = {"DATASET": dataset, "SLOT": slot} if dataset else {}
-    given |= {"MAX_SLOTS": max_slots} if dataset and max_slots else {}
-    entries = read_runs(runs, folder, given)
+    words = {name.upper(): value for name, value in given.items() if value}
+    if "DATASET" in words:
+        words.setdefault("SLOT", "week")
+    entries = read_runs(Path(path), folder, words if "DATASET" in words else {})
     number = whole_number("JOBS", jobs)
     if run_sweep(entries, jobs=number, cluster=cluster or None, echo=say):
         sys.exit(command_line.FAILED)
-
-
-def from_make() -> dict[str, str]:
-    """Notebook parameters among the variables of `make`, where they are set."""
-    return {name: os.environ[name] for name in FROM_MAKE if os.environ.get(name)}
 
 
 def whole_number(name: str, text: str) -> int | None:

@@ -6,6 +6,7 @@ the results of a real run).
 """
 
 import os
+import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -15,6 +16,7 @@ RAW = OUTPUT / "data" / "raw"
 PROCESSED = OUTPUT / "data" / "processed"
 FIGURES = OUTPUT / "figures"
 REPORT = OUTPUT / "report"
+LONGEST = 120  # characters of a folder's name; with what is added, systems take 255
 
 
 def resolve(dataset: str) -> Path:
@@ -33,7 +35,12 @@ def dataset_name(dataset: str) -> str:
 
 def run_name(dataset: str, slot: str) -> str:
     """Name of the folders that belong to one data set cut into one kind of slot."""
-    return f"{dataset_name(dataset)}-{slot.lower()}"
+    return f"{folder_name(dataset_name(dataset))}-{folder_name(slot.lower())}"
+
+
+def folder_name(text: str) -> str:
+    """A text as the name of a folder that every system, and a shell, takes as it is."""
+    return re.sub(r"[^\w.+=-]", "_", text)[:LONGEST].lstrip("._+=-") or "unnamed"
 
 
 def shown(path: Path) -> str:

@@ -11,12 +11,14 @@ each, with the parameters that the validation slots of the first cut-off chose.
 import argparse
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 
 import pandas as pd
 
 from lib import paths
+from lib.batch import series
 from lib.data.grid import load_grid
 from lib.errors import UserError
 from lib.evaluation.metrics import shares, summarise
@@ -43,11 +45,15 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
-    parser.add_argument("--dataset", required=True, help="as for make report")
-    parser.add_argument("--slot", required=True)
+    data, slot = os.environ.get("DATASET"), os.environ.get("SLOT")
+    parser.add_argument("--dataset", default=data or "sample", help="as make report")
+    parser.add_argument("--slot", default=slot or "week")
     parser.add_argument("--models", default=",".join(NAMES))
-    parser.add_argument("--origins", type=int, default=0, help="also roll this often")
+    parser.add_argument("--origins", type=int, help="also roll this often; 0: never")
     arguments = parser.parse_args()
+    if arguments.origins is None:
+        defaults = series.report_defaults(arguments.dataset)
+        arguments.origins = int(os.environ.get("ORIGINS") or defaults["ORIGINS"])
     if unknown := set(arguments.models.split(",")) - set(NAMES):
         raise UserError(
             f"no such peer: {sorted(unknown)}; there are {', '.join(NAMES)}"

@@ -15,8 +15,10 @@ from lib.recommenders.rating.registry import PLACES
 
 def model_options(command):
     """Options that say which data and which model."""
-    model = click.option("--model", default=None, help=f"one of {', '.join(PLACES)}")
-    data = click.option("--dataset", default="sample", help="name, folder or zip")
+    text = f"one of {', '.join(PLACES)}"
+    model = click.option("--model", default=None, envvar="MODEL", help=text)
+    text = "name, folder or zip"
+    data = click.option("--dataset", default="sample", envvar="DATASET", help=text)
     return data(model(command))
 
 

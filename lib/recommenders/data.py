@@ -64,7 +64,7 @@ class RatingData:
 
 def run_name(dataset: str) -> str:
     """Name of the folders of a data set's recommenders."""
-    return f"recommenders-{paths.dataset_name(dataset)}"
+    return paths.folder_name(f"recommenders-{paths.dataset_name(dataset)}")
 
 
 def load(dataset: str, run: str = "") -> RatingData:
