@@ -4,14 +4,20 @@ LightGBM won the M5 forecasting competition with lag and calendar features (Makr
 Spiliotis and Assimakopoulos 2022); its method is Ke et al. 2017. Here it predicts the
 requests of every (slot, movie) cell with a Poisson loss, the slot's traffic as an
 offset; the predictions of a slot are normalised to shares.
+
+It comes in two kinds: with the lags and calendar features such a model is usually given
+(`lightgbm_forecasts`), and on the networks' own terms: their features, and trees that
+correct the EWMA's log share (`residual_trees`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import lightgbm as lgb
 import numpy as np
+from scipy.special import log_softmax
 
 from lib.evaluation.metrics import shares, single
 from lib.evaluation.splits import Split
@@ -22,6 +28,8 @@ from lib.forecast.baselines import (
     mix,
     moving_average,
 )
+from lib.forecast.features import Features
+from lib.forecast.linear import Fitted, known_before
 
 LAGS = (1, 2, 3, 4, 6, 8)  # slots
 WINDOWS = (4, 13, 26)  # slots
@@ -29,6 +37,9 @@ ALPHAS = (0.05, 0.1, 0.2, 0.4)
 LEAVES = (7, 31)
 ROUNDS = (50, 100, 200, 300)
 LEARNING_RATE = 0.1
+RESIDUAL = {"learning_rate": 0.1, "busy_slots_alike": True, "lambda_l2": 10.0}
+RESIDUAL_LEAVES = (4, 16)
+RESIDUAL_ROUNDS = (10, 25, 50, 100, 150, 200)
 UNSEEN_STRIDE = 5  # of the cells of movies without history every fifth is fitted on
 
 
@@ -153,6 +164,51 @@ def lightgbm_forecasts(
     return results
 
 
+def residual_trees(
+    data: Features, counts: np.ndarray, split: Split, seed: int = 0, threads: int = 1
+) -> Fitted:
+    """Trees with the networks' information: a correction of the EWMA's log share.
+
+    The expected requests of a cell are N_t · ewma(i, t) · exp(trees(x)), with x all
+    that the networks know before the slot (`lib.forecast.linear.known_before`). Leaves,
+    number of trees and how much of their correction is taken are chosen on the
+    validation slots; then the trees are fitted again with these slots.
+
+    Args:
+        data: the networks' features.
+        counts: (T, M) requests.
+        split: the cut-offs.
+        seed: of LightGBM.
+        threads: number of threads.
+    """
+    x, start = known_before(data), data.log_ewma.astype(float)
+    seen = counts.cumsum(axis=0) - counts > 0
+    fit = partial(_fit, x, counts, start=start, seen=seen, **RESIDUAL)
+    rows, best = split.validation, None
+    for leaves in RESIDUAL_LEAVES:
+        trees = fit(split.train[1:], leaves, max(RESIDUAL_ROUNDS), seed, threads)
+        for rounds in RESIDUAL_ROUNDS:
+            q = _corrected(trees, x, start, rows, rounds)
+            value = single("cross_entropy", counts[rows], q, range(len(rows)))
+            if best is None or value < best[0]:
+                best = (value, leaves, rounds, trees)
+    value, leaves, rounds, trees = best
+    again = fit(range(1, split.test.start), leaves, rounds, seed, threads)
+    parts = [
+        _corrected(trees, x, start, range(split.test.start), rounds),
+        _corrected(again, x, start, range(split.test.start, len(counts)), rounds),
+    ]
+    return Fitted(np.vstack(parts), {"leaves": leaves, "trees": rounds}, value)
+
+
+def _corrected(booster, features, start, slots, rounds) -> np.ndarray:
+    """Shares of the given slots: the EWMA's, corrected by the first trees."""
+    rows = slice(slots.start, slots.stop)
+    flat = features[rows].reshape(-1, features.shape[-1])
+    raw = booster.predict(flat, raw_score=True, num_iteration=rounds)
+    return np.exp(log_softmax(start[rows] + raw.reshape(start[rows].shape), axis=1))
+
+
 def _choose(boosters, features, counts, split, metric):
     """Leaves, trees and ε of the least metric over the validation slots."""
     rows = split.validation
@@ -167,25 +223,38 @@ def _choose(boosters, features, counts, split, metric):
     return best
 
 
-def _fit(features, counts, slots, leaves, rounds, seed, threads) -> lgb.Booster:
+def _fit(
+    features,
+    counts,
+    slots,
+    leaves,
+    rounds,
+    seed,
+    threads,
+    start=None,
+    seen=None,
+    **more,
+) -> lgb.Booster:
     """Poisson trees on the cells of the given slots.
 
-    The offset log(N_t / M) lets the trees start at the uniform share, not at 1.
+    The offset log(N_t q) lets the trees start at the shares q = exp(start), the uniform
+    ones unless given, and not at 1.
     """
     rows = slice(slots.start, slots.stop)
     x = features[rows].reshape(-1, features.shape[-1])
     y = counts[rows].reshape(-1).astype(float)
+    if start is None:
+        start = np.full(counts.shape, -np.log(counts.shape[1]))
+        seen = features[..., len(LAGS) + len(WINDOWS) + len(ALPHAS)] > 0
     # A slot without requests has no shares to learn from: its weight is zero.
-    traffic = counts[rows].sum(axis=1, dtype=float)
-    offset = np.repeat(
-        np.log(np.maximum(traffic, 1) / counts.shape[1]), counts.shape[1]
-    )
-    weight = np.repeat((traffic > 0).astype(float), counts.shape[1])
-    seen = features[rows][..., len(LAGS) + len(WINDOWS) + len(ALPHAS)] > 0
-    keep, stride_weight = _thin_out(seen.reshape(-1))
-    data = lgb.Dataset(
-        x[keep], y[keep], weight=(weight * stride_weight)[keep], init_score=offset[keep]
-    )
+    traffic = counts[rows].sum(axis=1, keepdims=True, dtype=float)
+    offset = (start[rows] + np.log(np.maximum(traffic, 1))).reshape(-1)
+    weight = np.repeat(traffic > 0, counts.shape[1]).astype(float)
+    if more.pop("busy_slots_alike", False):
+        weight /= np.repeat(np.sqrt(np.maximum(traffic, 1)), counts.shape[1])
+    keep, stride_weight = _thin_out(seen[rows].reshape(-1))
+    weight = (weight * stride_weight)[keep]
+    data = lgb.Dataset(x[keep], y[keep], weight=weight, init_score=offset[keep])
     parameters = {
         "objective": "poisson",
         "learning_rate": LEARNING_RATE,
@@ -201,7 +270,7 @@ def _fit(features, counts, slots, leaves, rounds, seed, threads) -> lgb.Booster:
         "num_threads": threads,
         "verbosity": -1,
     }
-    return lgb.train(parameters, data, num_boost_round=rounds)
+    return lgb.train(parameters | more, data, num_boost_round=rounds)
 
 
 def _thin_out(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,135 @@
+"""The project's default forecast: several forecasts pooled, weights by validation.
+
+With K forecasts q_k and weights w_k ≥ 0 that sum to 1, two pools:
+
+    linear  q = Σ_k w_k q_k                       (Stone 1961; Bates and Granger 1969)
+    log     q ∝ Π_k q_k^{w_k}                     (Genest and Zidek 1986, section 3)
+
+The linear pool keeps what any of them holds possible, the log pool is sharper. Weights
+are those of least cross-entropy over the validation slots, half-way drawn to equal
+ones: estimated on a dozen slots, they err more than equality does (Smith and Wallis
+2009, "A simple explanation of the forecast combination puzzle").
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from lib.evaluation.metrics import shares, single
+from lib.evaluation.splits import Split
+
+DRAWN = 0.5  # to equal weights
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A pool of forecasts.
+
+    Attributes:
+        pool: `linear` or `log`.
+        weights: forecast → weight; they sum to 1.
+        forecast: (T, M) pooled shares.
+        validation_score: cross-entropy over the validation slots, in nats.
+    """
+
+    pool: str
+    weights: dict[str, float]
+    forecast: np.ndarray
+    validation_score: float
+
+
+def pooled(
+    pool: str, weights: Mapping[str, float], forecasts: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """Pool forecasts with given weights.
+
+    Args:
+        pool: a key of POOLS.
+        weights: forecast → weight.
+        forecasts: forecast → (slots, M) shares; only those with a weight are read.
+
+    Returns:
+        (slots, M) shares, rows summing to 1.
+    """
+    used = {name: weight for name, weight in weights.items() if weight > 0}
+    parts = [forecasts[name] for name in used]
+    return POOLS[pool](list(used.values()), parts)
+
+
+def _linear(weights, parts) -> np.ndarray:
+    mean = sum(w * q.astype(float) for w, q in zip(weights, parts, strict=True))
+    return mean / mean.sum(axis=1, keepdims=True)
+
+
+def _log(weights, parts) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        logs = [
+            w * np.log(q.astype(float)) for w, q in zip(weights, parts, strict=True)
+        ]
+    return np.exp(log_softmax(sum(logs), axis=1))
+
+
+POOLS: dict[str, Callable] = {"linear": _linear, "log": _log}
+
+
+def combine(
+    forecasts: Mapping[str, np.ndarray], counts: np.ndarray, split: Split
+) -> Combination:
+    """Choose pool and weights on the validation slots; pool all slots.
+
+    Args:
+        forecasts: forecast → (T, M) shares, rows of validation and test slots made
+            without these slots.
+        counts: (T, M) requests; those of the test slots are not looked at.
+        split: the cut-offs.
+    """
+    rows = np.asarray(split.validation)
+    rows = rows[counts[rows].any(axis=1)]
+    truth, parts = counts[rows], [q[rows] for q in forecasts.values()]
+    best = None
+    for pool in POOLS:
+        weights = chosen_weights(pool, truth, parts)
+        q = POOLS[pool](weights, parts)
+        value = single("cross_entropy", truth, q, range(len(rows)))
+        if best is None or value < best[0]:
+            best = (value, pool, weights)
+    value, pool, weights = best
+    named = dict(zip(forecasts, map(float, weights), strict=True))
+    return Combination(pool, named, pooled(pool, named, forecasts), value)
+
+
+def chosen_weights(pool: str, counts: np.ndarray, parts: list) -> np.ndarray:
+    """Weights of least cross-entropy over the given slots, drawn to equal ones."""
+    number = len(parts)
+    loss = _linear_loss if pool == "linear" else _log_loss
+    equal = np.full(number, 1 / number)
+    found = minimize(
+        loss,
+        equal,
+        args=(shares(counts), np.array(parts, dtype=float)),
+        jac=True,
+        bounds=[(0, 1)] * number,
+        constraints={"type": "eq", "fun": lambda w: w.sum() - 1},
+        method="SLSQP",
+    )
+    weights = np.clip(found.x, 0, None)
+    return DRAWN * equal + (1 - DRAWN) * weights / weights.sum()
+
+
+def _linear_loss(weights, s, parts):
+    """Cross-entropy of the linear pool and its slope; only requested cells count."""
+    cells = s > 0
+    each = parts[:, cells]  # (forecasts, cells)
+    mean = np.maximum(weights @ each, 1e-300)
+    return -(s[cells] @ np.log(mean)) / len(s), -(each @ (s[cells] / mean)) / len(s)
+
+
+def _log_loss(weights, s, parts):
+    """Cross-entropy of the log pool and its slope."""
+    logs = np.log(np.maximum(parts, 1e-300))  # (forecasts, slots, movies)
+    log_q = log_softmax(np.tensordot(weights, logs, 1), axis=1)
+    error = (np.exp(log_q) - s) / len(s)
+    return -(s * log_q).sum() / len(s), np.tensordot(logs, error, 2)
