@@ -3,8 +3,6 @@
 import os
 import sys
 
-SWEEPS_PER_LINE = 50
-
 
 def announce(line: str) -> None:
     """Hand a progress line to whoever runs the notebooks in a batch."""
@@ -14,52 +12,21 @@ def announce(line: str) -> None:
             file.write(line + "\n")
 
 
-def epoch_lines(name: str, epochs: int):
-    """A Keras callback that announces each epoch of a model with its loss."""
+def epoch_lines(name: str, epochs: int, tell=announce):
+    """A Keras callback that tells each epoch of a model with its loss.
+
+    Args:
+        name: of the model.
+        epochs: how many there are, at most.
+        tell: function that gets the line.
+    """
     import keras
 
     def show(epoch, logs):
-        announce(f"  {name}: epoch {epoch + 1} of {epochs}, loss {logs['loss']:.4f}")
+        loss = logs.get("val_loss", logs["loss"])
+        tell(f"  {name}: epoch {epoch + 1} of {epochs}, loss {loss:.4f}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=show)
-
-
-def tell_progress(model) -> None:
-    """Makes a model say how far it is while it trains."""
-    if hasattr(model, "progress"):
-        model.progress = lambda done, total: (
-            announce(f"  {model.name}: sweep {done} of {total}")
-            if done % SWEEPS_PER_LINE == 0
-            else None
-        )
-    if hasattr(model, "callbacks"):
-        import keras
-
-        epochs = model.settings["epochs"]
-
-        def show(epoch, logs):
-            error = logs.get("val_loss", logs["loss"]) ** 0.5
-            announce(f"  {model.name}: epoch {epoch + 1} of {epochs}, RMSE {error:.3f}")
-
-        model.callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=show))
-
-
-def with_progress(model) -> None:
-    """Makes a model show one line on stderr that moves while it trains."""
-    title = f"training {model.name}"
-    say(f"{title} …")
-    if hasattr(model, "progress"):
-        model.progress = lambda done, total: say(f"{title}: sweep {done}/{total}")
-    if hasattr(model, "callbacks"):
-        import keras
-
-        epochs = model.settings["epochs"]
-
-        def show(epoch, logs):
-            error = logs.get("val_loss", logs["loss"]) ** 0.5
-            say(f"{title}: epoch {epoch + 1} of at most {epochs}, RMSE {error:.3f}")
-
-        model.callbacks.append(keras.callbacks.LambdaCallback(on_epoch_end=show))
 
 
 def say(line: str) -> None:

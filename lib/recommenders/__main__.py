@@ -1,21 +1,19 @@
 """Command line of the recommenders: `python -m lib.recommenders …`."""
 
 import sys
+from pathlib import Path
 
 import click
 
-from lib import command_line
+from lib import command_line, paths
 from lib.errors import UserError
-from lib.recommenders.app import console
-from lib.recommenders.app.saved_models import trained_model
-from lib.recommenders.data import load
-from lib.recommenders.rating.entities import Profile
-from lib.recommenders.rating.registry import PLACES
+
+OLDEST = 120  # years
 
 
 def model_options(command):
     """Options that say which data and which model."""
-    text = f"one of {', '.join(PLACES)}"
+    text = "default: bayesian_fm"
     model = click.option("--model", default=None, envvar="MODEL", help=text)
     text = "name, folder or zip"
     data = click.option("--dataset", default="sample", envvar="DATASET", help=text)
@@ -24,13 +22,14 @@ def model_options(command):
 
 def list_options(command):
     """Options of a list of recommendations."""
-    form = click.option(
-        "--format", "form", type=click.Choice(["table", "csv"]), default="table"
+    number = click.option("--n", "-n", type=click.IntRange(1), default=10, help="rows")
+    obscure = click.option(
+        "--obscure",
+        is_flag=True,
+        help="order by the predicted rating, however few ratings a movie has; "
+        "without it by the lower bound of the prediction",
     )
-    number = click.option(
-        "-n", "--number", type=click.IntRange(1), default=10, help="rows"
-    )
-    return number(form(command))
+    return number(obscure(command))
 
 
 @click.group(context_settings={"max_content_width": 88})
@@ -45,68 +44,104 @@ def main():
 @model_options
 def menu(dataset, model):
     """Ask and answer at the terminal."""
-    console.Console(prepared(dataset, model)).run()
+    from lib.recommenders.app.console import Console
+
+    Console(prepared(dataset, model)).run()
 
 
-@main.command("recommend-for-user")
-@click.argument("user", type=int)
-@model_options
-@list_options
+@main.command()
+@click.option("--user", type=int, help="id of a user of the data set")
+@click.option("--age", type=click.IntRange(1, OLDEST), help="of a new user, and so on")
+@click.option("--gender", type=click.Choice(["M", "F"]))
+@click.option("--occupation")
+@click.option("--zip", "zip_code")
 @click.option("--include-seen", is_flag=True, help="list movies already seen too")
-def recommend_for_user(user, dataset, model, number, form, include_seen):
-    """List movies for the user with an id."""
-    trained = prepared(dataset, model)
-    show(console.recommend(trained, user, number, include_seen), form)
-
-
-@main.command("recommend-for-new-user")
-@click.option("--age", type=click.IntRange(1, console.OLDEST), required=True)
-@click.option("--gender", type=click.Choice(["M", "F"]), required=True)
-@click.option("--occupation", required=True)
-@click.option("--zip", "zip_code", required=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "csv", "json"]), default="table"
+)
 @model_options
 @list_options
-def recommend_for_new_user(
-    age, gender, occupation, zip_code, dataset, model, number, form
-):
-    """List movies for somebody who has not rated any."""
-    data = load(dataset)
-    if data.users is None:
+def recommend(dataset, model, n, obscure, user, include_seen, form, **profile):
+    """List movies for a user of the data set, or for a new one."""
+    from lib.recommenders.app import console
+
+    if (user is None) == (None in profile.values()):
         raise UserError(
-            f"{dataset}: has no age, gender, occupation and zip code of its users, so "
-            "nothing can be learnt for a new one; recommend-for-user and rmse work, or "
-            "take ml-100k, ml-1m or sample"
+            "expected either --user with an id, or all of --age, --gender, "
+            "--occupation and --zip of a new user"
         )
-    words = sorted(data.users["occupation"].dropna().unique())
-    if occupation not in words:
-        raise UserError(
-            f"--occupation {occupation}: expected one of {', '.join(words)}"
-        )
-    profile = Profile(age, gender, occupation, zip_code)
-    show(console.recommend(trained_model(data, model), profile, number, True), form)
+    trained = prepared(dataset, model)
+    if user is None:
+        user = checked_profile(dataset, trained.data.users, **profile)
+    table = console.recommend(trained, user, n, include_seen, not obscure)
+    if form == "table":
+        click.echo(console.as_text(table))
+    elif form == "csv":
+        click.echo(table.to_csv(index=False), nl=False)
+    else:
+        click.echo(table.to_json(orient="records", force_ascii=False, indent=1))
+
+
+@main.command("recommend-all")
+@click.option("--output", type=click.Path(path_type=Path), help="Parquet file to write")
+@model_options
+@list_options
+def recommend_all(dataset, model, n, obscure, output):
+    """Write the lists of all users as one Parquet file."""
+    from lib.recommenders.data import run_name
+
+    trained = prepared(dataset, model)
+    output = output or paths.PROCESSED / run_name(dataset) / "recommendations.parquet"
+    table = trained.model.recommend_all(n, cautious=not obscure)
+    part = output.with_name(f".{output.name}.part")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        table.to_parquet(part, index=False)
+        part.replace(output)
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written ({error.strerror})") from error
+    users = table["userId"].nunique()
+    click.echo(f"{len(table):,} rows for {users:,} users in {paths.shown(output)}")
 
 
 @main.command()
 @model_options
 def rmse(dataset, model):
     """Print the RMSE on training, test and all rows."""
+    from lib.recommenders.app import console
+
     trained = prepared(dataset, model)
-    click.echo(console.trained_name(trained))
-    for line in console.rmse_lines(trained):
-        click.echo(line)
+    click.echo("\n".join([console.trained_name(trained), *console.rmse_lines(trained)]))
 
 
 def prepared(dataset: str, model: str | None):
     """The data set with a trained model."""
+    from lib.recommenders.app.saved_models import trained_model
+    from lib.recommenders.data import load
+
     return trained_model(load(dataset), model)
 
 
-def show(table, form: str) -> None:
-    """Prints a list of recommendations."""
-    if form == "csv":
-        click.echo(table.to_csv(index=False), nl=False)
-    else:
-        click.echo(console.as_text(table))
+def checked_profile(dataset: str, users, age, gender, occupation, zip_code):
+    """The profile of a new user.
+
+    Raises:
+        UserError: the data set says nothing of its users, or has no such occupation.
+    """
+    from lib.recommenders.rating.entities import Profile
+
+    if users is None:
+        raise UserError(
+            f"{dataset}: has no age, gender, occupation and zip code of its users, so "
+            "nothing can be learnt for a new one; give --user, or take ml-100k, ml-1m "
+            "or sample"
+        )
+    words = sorted(users["occupation"].dropna().unique())
+    if occupation not in words:
+        raise UserError(
+            f"--occupation {occupation}: expected one of {', '.join(words)}"
+        )
+    return Profile(age, gender, occupation, zip_code)
 
 
 def start() -> int:

@@ -98,7 +98,7 @@ def load(dataset: str, run: str = "") -> RatingData:
     latest = ratings.sort_values(TIMESTAMP, kind="stable")
     latest = latest.drop_duplicates([USER, MOVIE], keep="last")
     ratings = latest.sort_index().reset_index(drop=True)
-    known = json.loads(made.read_text("utf-8"))["demographics"]
+    known = json.loads(made.read_text("utf-8")).get("demographics")
     users = _users(folder / "users.parquet") if known else None
     movies = _movies(folder / "movies.parquet")
     return RatingData(source.name, ratings, movies, users, log.parent, source.synthetic)

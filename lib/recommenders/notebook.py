@@ -1,18 +1,18 @@
 """What every notebook of the recommenders does alike: read its data, name its run."""
 
+from collections.abc import Mapping
+
 from IPython.display import Markdown, display
 
 from lib.notebook import Notebook
 from lib.recommenders.data import RatingData, load, run_name
-from lib.results import Results
-from lib.schema import RECOMMENDER_COLUMNS
+
+# What is scored under protocols that hold nothing out
+SPLITS = {"train_rows": "train", "all_rows": "all"}
 
 
 class RecommenderNotebook(Notebook):
     """One notebook of the recommenders, see `lib.notebook.Notebook`.
-
-    `record(model, protocol, metrics, seed=…)` keeps rows for results.csv, whose columns
-    are `lib.schema.RECOMMENDER_COLUMNS`.
 
     Attributes:
         data: ratings, movies and users of the data set.
@@ -32,8 +32,19 @@ class RecommenderNotebook(Notebook):
             UserError: the data set cannot be read.
         """
         super().__init__(name, dataset, "", run or run_name(dataset))
-        self.results = Results(self.run, name, RECOMMENDER_COLUMNS)
         self.data = load(dataset, self.run)
+
+    def record(self, model: str, protocol: str, metrics: Mapping, **names) -> None:
+        """Keep one row per metric for results.csv; `save` writes them.
+
+        Args:
+            model: stable name, such as "ease".
+            protocol: what is held out and how, such as "u1".
+            metrics: name → value.
+            **names: setting and seed of `lib.results.Results.add`.
+        """
+        split = SPLITS.get(protocol, "test")
+        self.results.add(model, split, metrics, protocol=protocol, **names)
 
     def say(self, *lines: str) -> None:
         """Show a sentence, or a list where there are several lines."""

@@ -1,5 +1,7 @@
 """The menu and the commands, as their users meet them."""
 
+import io
+import json
 import os
 import subprocess
 import sys
@@ -57,11 +59,11 @@ def call(*arguments):
 
 def rows_of(output):
     lines = [line.split() for line in output.splitlines()]
-    return [line for line in lines if len(line) > 4 and line[0].isdecimal()]
+    return [line for line in lines if "".join(line[:2]).isdecimal()]
 
 
 def test_known_user_gets_the_table_asked_for(folders):
-    result = talk(folders / "people", 2, 7, 3, "n", 4)
+    result = talk(folders / "people", 2, 7, 3, "no", 5)
     assert result.exit_code == 0
     rows = rows_of(result.output)
     assert [row[0] for row in rows] == ["1", "2", "3"]
@@ -71,45 +73,56 @@ def test_known_user_gets_the_table_asked_for(folders):
     person = data.users.set_index(USER).loc[7]
     assert f"Age: {person['age']}" in result.output
     assert f"Zip: {person['zip']}" in result.output
-    ratings = [float(row[-1]) for row in rows]
-    assert ratings == sorted(ratings, reverse=True)
+    bounds = [float(row[-1]) for row in rows]
+    assert bounds == sorted(bounds, reverse=True)
+    assert (
+        "ratings, mean" in result.output and "Best lower bound first" in result.output
+    )
     assert result.output.rstrip().endswith("Goodbye.")
 
 
 def test_seen_movies_are_listed_when_asked_for(folders):
-    result = talk(folders / "people", 2, 7, 40, "y", 4)
+    result = talk(folders / "people", 2, 7, 40, 2, 5)
     assert len(rows_of(result.output)) == 40
-    result = talk(folders / "people", 2, 7, 40, "", 4)
+    result = talk(folders / "people", 2, 7, 40, "", 5)
     assert 0 < len(rows_of(result.output)) < 40
 
 
 def test_new_user_with_wrong_entries_is_asked_again(folders):
-    answers = [1, "old", 200, 30, "x", "f", "?", "pilot", "Student", "00000", "many", 2]
-    result = talk(folders / "people", *answers, 4)
+    answers = [1, "old", 200, 30, "x", "f", "pilot", "Student", "00000", "many", 2]
+    result = talk(folders / "people", *answers, 5)
     assert result.exit_code == 0
     for text in (
-        "found 'old', expected a whole number from 1 to 120",
-        "found '200'",
-        "found 'x', expected one of M, F",
-        "one of artist, student, writer",
-        "found 'pilot', expected one of artist",
+        "'old' is not a valid integer range",
+        "200 is not in the range 1<=x<=120",
+        "found 'x', expected a number from 1 to 2",
+        "  2. student",
+        "found 'pilot', expected a number from 1 to 3",
         "No user has this zip code",
-        "found 'many'",
+        "'many' is not a valid integer",
     ):
         assert text in result.output
     assert len(rows_of(result.output)) == 2
 
 
 def test_wrong_menu_entries_and_ids_are_explained(folders):
-    result = talk(folders / "people", 9, "", 2, "me", 0, 81, 80, 1, "maybe", "n", 4)
-    assert "found '9', expected one of 1, 2, 3, 4" in result.output
-    assert result.output.count("expected the id of one of 80 users, from 1 to 80") == 3
-    assert "found 'maybe', expected one of y, n" in result.output
+    result = talk(folders / "people", 9, 2, "me", 81, 2, 80, 1, "maybe", 1, 5)
+    assert "found '9', expected a number from 1 to 5" in result.output
+    assert "'me' is not a valid integer" in result.output
+    assert "user 81 is not in the data; expected an id from 1 to 80" in result.output
+    assert "found 'maybe', expected a number from 1 to 2" in result.output
+    assert len(rows_of(result.output)) == 1
+
+
+def test_another_model_can_be_chosen(folders):
+    result = talk(folders / "people", 4, 4, 2, 7, 1, 1, 5)
+    assert "bayesian_fm on people" in result.output
+    assert "bias on people" in result.output and "knows ratings" in result.output
     assert len(rows_of(result.output)) == 1
 
 
 def test_rmse_is_shown_for_three_sets_of_rows(folders):
-    result = talk(folders / "people", 3, 4)
+    result = talk(folders / "people", 3, 5)
     for name in ("training rows:", "test rows:", "all rows:"):
         assert f"RMSE on {name}" in result.output
     assert "Only the test rows tell" in result.output
@@ -123,7 +136,7 @@ def test_end_of_input_leaves_cleanly(folders):
 
 
 def test_without_demographics_the_menu_says_what_works(folders):
-    result = talk(folders / "anonymous", 1, 2, 7, 1, "n", 4)
+    result = talk(folders / "anonymous", 1, 2, 7, 1, "no", 5)
     assert "this data set says nothing of its users" in result.output
     assert len(rows_of(result.output)) == 1
 
@@ -151,39 +164,49 @@ def test_other_ratings_or_settings_train_again(folders, tmp_path):
     assert store.trained_model(data, "bias").model.predict(changed)[0] == 3
 
 
-def test_commands_for_scripts(folders):
+def test_commands_for_scripts(folders, tmp_path):
     people = folders / "people"
-    common = ("--dataset", people, "--model", "bayesian_fm", "--format", "csv")
-    result = call("recommend-for-user", 7, "-n", 4, *common)
-    assert result.stdout.splitlines()[0] == "movieId,title,rating"
+    common = ("--dataset", people, "--model", "bayesian_fm")
+    result = call("recommend", "--user", 7, "--n", 4, *common, "--format", "csv")
+    assert result.stdout.splitlines()[0] == "movieId,title,rating,at_least"
     assert result.exit_code == 0 and len(result.stdout.splitlines()) == 5
+    again = call("recommend", "--user", 7, "-n", 4, *common, "--format", "json")
+    table = pd.read_csv(io.StringIO(result.stdout))
+    assert [row["movieId"] for row in json.loads(again.stdout)] == table[MOVIE].tolist()
     person = ("--age", 30, "--gender", "F", "--occupation", "student", "--zip", "1")
-    result = call("recommend-for-new-user", *person, "-n", 2, *common)
+    result = call("recommend", *person, "-n", 2, *common, "--format", "csv")
     assert len(result.stdout.splitlines()) == 3
     result = call("rmse", "--dataset", people, "--model", "bias")
-    assert "bias on people, trained on" in result.output
+    assert "bias on people: " in result.output and "knows ratings" in result.output
     assert "RMSE on test rows:" in result.output
+
+
+def test_lists_of_all_users_are_written_as_one_file(folders, tmp_path):
+    common = ("--dataset", folders / "people", "--model", "bias", "-n", 3)
+    result = call("recommend-all", *common)
+    assert "240 rows for 80 users" in result.output
+    table = pd.read_parquet(tmp_path / "recommenders-people/recommendations.parquet")
+    assert table.groupby(USER).size().eq(3).all() and (table["rank"] <= 3).all()
+    result = call("recommend-all", *common, "--output", tmp_path / "lists.parquet")
+    assert pd.read_parquet(tmp_path / "lists.parquet").equals(table)
 
 
 @pytest.mark.parametrize(
     "arguments, text",
     [
-        (["recommend-for-user", "999", "--dataset", "people"], "user 999 is not in"),
+        ("recommend --user 999 --dataset people".split(), "user 999 is not in"),
+        ("recommend --dataset people".split(), "expected either --user with an id"),
         (
             ["rmse", "--dataset", "people", "--model", "magic"],
-            "expected one of bias, svdpp",
+            "expected one of bayesian_fm, svm",
         ),
         (
-            ["rmse", "--dataset", "anonymous", "--model", "wide_deep"],
-            "use bias, svdpp, svm or bayesian_fm",
-        ),
-        (
-            "recommend-for-new-user --age 3 --gender F --occupation student --zip 1 "
+            "recommend --age 3 --gender F --occupation student --zip 1 "
             "--dataset anonymous".split(),
-            "recommend-for-user and rmse work",
+            "give --user, or take ml-100k",
         ),
         (
-            "recommend-for-new-user --age 3 --gender F --occupation pilot --zip 1 "
+            "recommend --age 3 --gender F --occupation pilot --zip 1 "
             "--dataset people".split(),
             "--occupation pilot: expected one of artist, student, writer",
         ),
@@ -216,7 +239,7 @@ def spawn_menu(folder, output):
 def test_at_a_terminal_control_c_and_control_d_leave_cleanly(folders, tmp_path):
     for goodbye in ("\x03", "\x04"):
         child = spawn_menu(folders / "people", tmp_path)
-        child.expect("Enter 1, 2, 3 or 4")
+        child.expect("Number")
         child.sendline("2")
         child.expect("User id")
         child.send(goodbye)
@@ -251,7 +274,9 @@ def test_control_c_while_training_stops_with_a_status(folders, tmp_path):
 
 
 def test_long_titles_are_cut():
-    table = pd.DataFrame({MOVIE: [1], "title": ["A" * 80], "rating": [4.5]}, index=[1])
+    table = pd.DataFrame(
+        {MOVIE: [1], "title": ["A" * 80], "rating": 4.5, "at_least": 4}, index=[1]
+    )
     line = console.as_text(table).splitlines()[1]
-    assert len(line) == 3 + 2 + 6 + 2 + console.TITLE_WIDTH + 2 + 6
-    assert line.endswith("…   4.500")
+    assert len(line) == 3 + 2 + 6 + 2 + console.TITLE_WIDTH + 2 + 6 + 2 + 8
+    assert line.endswith("…   4.500     4.000")

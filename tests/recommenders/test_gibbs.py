@@ -12,7 +12,7 @@ from lib.recommenders.rating.gibbs import (
     draw_truncated,
     expected_rating,
 )
-from lib.recommenders.rating.model import rmse
+from lib.recommenders.rating.model import KNOWS, rmse
 from lib.schema import RATING
 from tests.recommenders.small import small_data
 
@@ -106,7 +106,7 @@ def test_a_day_with_high_ratings_lifts_its_predictions(tmp_path):
     ratings = data.ratings.copy()
     day = ratings["timestamp"] // 86_400 % 2 == 0
     ratings[RATING] = np.clip(ratings[RATING] + np.where(day, 1, -1), 1, 5)
-    model = BayesianFM(rank=2, sweeps=40, warmup=10)
+    model = BayesianFM(rank=2, sweeps=40, warmup=10, knows="dates")
     model.fit(ratings, data.users, data.movies)
     pairs = ratings[day].drop(columns=RATING)
     without = model.predict(pairs.drop(columns="timestamp"))
@@ -117,6 +117,25 @@ def test_progress_counts_every_sweep_of_every_chain(tmp_path):
     data = small_data(tmp_path, users=30)
     model = BayesianFM(rank=2, sweeps=4, warmup=1, **STEPS[list(STEPS)[-1]])
     seen = []
-    model.progress = lambda done, total: seen.append((done, total))
+    model.tell = seen.append
     model.fit(data.ratings, data.users, data.movies)
-    assert seen == [(k, 8) for k in range(1, 9)]
+    assert seen == [f"  bayesian_fm: sweep {k} of 8" for k in range(1, 9)]
+
+
+def test_a_model_reads_no_more_than_it_says(tmp_path):
+    data = small_data(tmp_path)
+    made = {}
+    for knows in KNOWS:
+        model = BayesianFM(rank=2, sweeps=12, warmup=4, draws=4, knows=knows)
+        made[knows] = model.fit(data.ratings, data.users, data.movies)
+    pairs = data.ratings[:50]
+    anonymous = data.users.assign(age=30, gender="F", occupation="artist", zip="1")
+    for knows, model in made.items():
+        other_day = pairs.assign(timestamp=pairs["timestamp"] + 86_400)
+        assert (knows == "dates") != np.array_equal(
+            model.predict(pairs), model.predict(other_day)
+        )
+        again = BayesianFM(**model.settings)
+        again.fit(data.ratings, anonymous, data.movies.assign(genres="Drama"))
+        reads = knows in ("features", "dates")
+        assert reads != np.array_equal(model.predict(pairs), again.predict(pairs))

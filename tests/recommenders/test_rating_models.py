@@ -1,5 +1,7 @@
 """What every rating model promises, and what each of them computes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,14 @@ import pytest
 from lib.errors import UserError
 from lib.recommenders.data import random_split
 from lib.recommenders.rating.entities import Profile
-from lib.recommenders.rating.model import rmse, root_mean_square
-from lib.recommenders.rating.registry import PLACES, load_model, model_class
+from lib.recommenders.rating.model import (
+    AT_LEAST,
+    KNOWS,
+    TooLarge,
+    rmse,
+    root_mean_square,
+)
+from lib.recommenders.rating.registry import MODELS, knows, model_class
 from lib.schema import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from tests.recommenders.small import small_data
 
@@ -22,7 +30,6 @@ QUICK = {
     "wide_deep": NETWORK,
     "wide_deep_plus": NETWORK,
 }
-NEEDS_USERS = {n for n in PLACES if n.startswith(("recommendernet", "wide_deep"))}
 NEW = Profile(25, "F", "student", "10003")
 
 
@@ -32,7 +39,7 @@ def split(tmp_path_factory):
     return data, *random_split(data.ratings, 0.2)
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(scope="module", params=MODELS)
 def fitted(request, split):
     data, train, _ = split
     model = model_class(request.param)(**QUICK.get(request.param, {}))
@@ -64,8 +71,8 @@ def test_unknown_users_movies_and_days_get_a_finite_rating(fitted):
 
 def test_recommendations_are_the_best_unseen_movies(fitted, split):
     data, train, _ = split
-    table = fitted.recommend(4, n=6)
-    assert table.columns.tolist() == [MOVIE, TITLE, RATING]
+    table = fitted.recommend(4, n=6, cautious=False)
+    assert table.columns.tolist() == [MOVIE, TITLE, RATING, AT_LEAST]
     seen = set(train.loc[train[USER] == 4, MOVIE])
     assert not seen & set(table[MOVIE])
     pairs = pd.DataFrame({USER: 4, MOVIE: data.movies[MOVIE]})
@@ -77,7 +84,7 @@ def test_recommendations_are_the_best_unseen_movies(fitted, split):
 
 
 def test_seen_movies_come_when_asked_for_and_n_is_a_limit(fitted, split):
-    everything = fitted.recommend(4, n=1000, exclude_seen=False)
+    everything = fitted.recommend(4, n=1000, exclude=())
     assert len(everything) == len(split[0].movies)
     left = len(everything) - (split[1][USER] == 4).sum()
     assert len(fitted.recommend(4, n=1000)) == left
@@ -108,24 +115,63 @@ def test_saved_and_loaded_predicts_the_same_without_pickle(fitted, split, tmp_pa
     fitted.save(tmp_path)
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert suffixes <= {".json", ".npz", ".parquet", ".keras", ".csv"}
-    again = load_model(fitted.name, tmp_path)
+    again = model_class(fitted.name).load(tmp_path)
     assert np.array_equal(again.predict(split[2]), fitted.predict(split[2]))
     assert again.settings == fitted.settings
     if fitted.knows_profiles:
         assert np.array_equal(again.score_movies(NEW), fitted.score_movies(NEW))
 
 
-def test_without_users_a_model_works_or_says_why_not(split):
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_works_without_users(split, name):
+    data, train, test = split
+    brief = {"epochs": 1} if "epochs" in QUICK.get(name, {}) else {}
+    model = model_class(name)(**{**QUICK.get(name, {}), **brief})
+    model.fit(train, None, data.movies)
+    assert np.isfinite(model.predict(test)).all()
+    with pytest.raises(UserError, match="give a user id"):
+        model.recommend(NEW)
+
+
+def test_few_ratings_weigh_less_than_many(split):
     data, train, _ = split
-    for name in PLACES:
-        model = model_class(name)(**QUICK.get(name, {}))
-        if name in NEEDS_USERS:
-            with pytest.raises(UserError, match="age, gender, occupation and zip code"):
-                model.fit(train, None, data.movies)
-        elif name != "svdpp":  # has no use for them at all
-            model.fit(train, None, data.movies)
-            with pytest.raises(UserError, match="give a user id"):
-                model.recommend(NEW)
+    obscure = pd.DataFrame({USER: [1, 2], MOVIE: 7, RATING: 5.0, TIMESTAMP: 1})
+    movie = data.movies[:1].assign(**{MOVIE: 7, TITLE: "Ob\x1b[2Jscure\n"})
+    model = model_class("bias")(damping=0.0)
+    model.fit(pd.concat([train, obscure]), None, pd.concat([data.movies, movie]))
+    bold, careful = (model.recommend(4, 40, (), cautious=c) for c in (False, True))
+    assert bold[MOVIE][0] == 7 and bold[TITLE][0] == "Obscure"
+    assert careful[MOVIE].tolist().index(7) > 5
+    assert careful[AT_LEAST].is_monotonic_decreasing
+    assert (careful[AT_LEAST] < careful[RATING]).all()
+
+
+def test_lists_for_all_users_are_each_users_list(split):
+    data, train, _ = split
+    model = model_class("svdpp")(rank=2, epochs=2).fit(train, None, data.movies)
+    table = model.recommend_all(4)
+    assert table.groupby(USER).size().eq(4).all()
+    assert table[USER].nunique() == train[USER].nunique()
+    mine = table[table[USER] == 37].reset_index(drop=True)
+    assert mine["rank"].tolist() == [1, 2, 3, 4]
+    assert mine[[MOVIE, TITLE, RATING, AT_LEAST]].equals(model.recommend(37, 4))
+
+
+@pytest.mark.parametrize("name", ["svm", "bayesian_fm", "recommendernet_plus"])
+def test_what_does_not_fit_in_memory_says_so_before_it_starts(split, name, monkeypatch):
+    memory = SimpleNamespace(available=1e4)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    data, train, _ = split
+    with pytest.raises(TooLarge, match=f"{name} does not fit: needs .* GB") as caught:
+        model_class(name)().fit(train, data.users, data.movies)
+    assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+
+
+def test_every_model_says_what_it_knows():
+    assert {knows(name) for name in MODELS} < set(KNOWS.values())
+    assert knows("bayesian_fm") == KNOWS["features"]
+    assert knows("bayesian_fm_dates") == KNOWS["dates"]
+    assert knows("ids") == "–"
 
 
 @pytest.mark.parametrize("name", ["bayesian_fm", "svdpp", "recommendernet_plus"])
@@ -144,11 +190,11 @@ def test_the_seed_decides(name, split):
 
 def test_loading_explains_what_is_missing(tmp_path, split):
     with pytest.raises(UserError, match="no saved model"):
-        load_model("bias", tmp_path)
+        model_class("bias").load(tmp_path)
     data, train, _ = split
     model_class("bias")().fit(train, data.users, data.movies).save(tmp_path)
     with pytest.raises(UserError, match="found bias, expected svm"):
-        load_model("svm", tmp_path)
+        model_class("svm").load(tmp_path)
     with pytest.raises(UserError, match="expected one of bias"):
         model_class("magic")
 

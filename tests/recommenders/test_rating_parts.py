@@ -12,17 +12,15 @@ from scipy import sparse
 from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
 from lib.paths import ROOT
 from lib.recommenders.data import random_split
-from lib.recommenders.rating.network import OOV
-from lib.recommenders.rating.pair_features import PairFeatures, movie_likeness
-from lib.recommenders.rating.protocols import (
+from lib.recommenders.rating.encoders import OOV
+from lib.recommenders.rating.evaluate import (
     error_metrics,
-    fit_and_measure,
     movie_mean_rmse,
     new_user_rmse,
     new_user_split,
-    over_folds,
     profile_of,
 )
+from lib.recommenders.rating.pair_features import PairFeatures, movie_likeness
 from lib.recommenders.rating.recommendernet import RecommenderNet, RecommenderNetPlus
 from lib.recommenders.rating.registry import model_class
 from lib.recommenders.rating.svdpp import SVDpp, unseen_against_mean
@@ -69,18 +67,6 @@ def test_svdpp_predicts_what_surprise_predicts(svd, data):
     pairs = pd.DataFrame({USER: [3, 80, 3, 999], MOVIE: [5, 205, 777, 5]})
     expected = [algorithm.predict(u, i).est for u, i in pairs.to_numpy().tolist()]
     assert svd.predict(pairs) == pytest.approx(expected, abs=1e-5)
-
-
-def test_lists_for_all_users_are_each_users_list(svd, data):
-    table = svd.recommend_all(4)
-    assert table.groupby(USER).size().eq(4).all()
-    assert table[USER].nunique() == data.ratings[USER].nunique()
-    for user in (1, 37, 80):
-        mine = table[table[USER] == user]
-        assert mine["rank"].tolist() == [1, 2, 3, 4]
-        single = svd.recommend(user, 4)
-        assert mine[MOVIE].tolist() == single[MOVIE].tolist()
-        assert mine[RATING].to_numpy() == pytest.approx(single[RATING].to_numpy())
 
 
 def test_unseen_pairs_against_the_mean(svd, data):
@@ -221,14 +207,6 @@ def test_error_metrics_by_hand():
     found = error_metrics(np.array([1.0, -2.0, 2.0]))
     assert found["mse"] == 3 and found["mae"] == pytest.approx(5 / 3)
     assert found["rmse"] == pytest.approx(np.sqrt(3))
-
-
-def test_folds_fit_a_fresh_model_each(data):
-    folds = [random_split(data.ratings, 0.2, seed) for seed in (0, 1)]
-    table = over_folds(model_class("bias"), folds, data)
-    single = fit_and_measure(model_class("bias")(), *folds[1], data)
-    assert table["rmse"][1] == single["rmse"]
-    assert {"rmse", "mae", "mse", "fit_seconds"} <= set(table.columns)
 
 
 def test_intervals_hold_the_rmse_and_grow_with_correlated_errors():

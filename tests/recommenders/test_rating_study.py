@@ -1,5 +1,7 @@
 """Measuring rating models, stored forecasts, the comparison and the form."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from lib.recommenders.app.saved_models import Trained
 from lib.recommenders.rating import evaluate as study
 from lib.recommenders.rating import tables
 from lib.recommenders.rating.bias import BiasModel
-from lib.schema import MOVIE, RATING, RECOMMENDER_COLUMNS, USER
+from lib.schema import MOVIE, RATING, RESULT_COLUMNS, USER
 from tests.recommenders.small import small_data
 
 
@@ -87,12 +89,36 @@ def test_taking_users_keeps_whole_users(data):
     assert set(split[0][USER]) | set(split[1][USER]) == set(some.users[USER])
 
 
+def test_a_model_that_does_not_fit_is_named_and_left_out(data, tmp_path):
+    class Huge(BiasModel):
+        def _memory(self):
+            return 1e18
+
+    said = []
+    nb = SimpleNamespace(
+        say=said.append, number="04", processed=tmp_path, record=lambda *_, **__: None
+    )
+    splits = study.sound_splits(data)
+    found = study.measure_all(nb, {"huge": Huge, "bias": BiasModel}, data, splits)
+    assert list(found) == ["bias"]
+    assert len(said) == 1 and "does not fit: needs 1,000,000,000 GB" in said[0]
+
+
+def test_settings_are_tried_on_training_rows_alone(data):
+    train, _ = study.sound_splits(data)["random_80_20"][0]
+    grid = [{"damping": 500}, {"damping": 5}]
+    table = study.try_settings(BiasModel, grid, train, data)
+    assert table["damping"].tolist() == [5, 500]
+    assert table["rmse"].is_monotonic_increasing
+
+
 def test_a_difference_needs_the_same_rows():
     first, second = forecast([0.1] * 30), forecast([0.5] * 30)
     gap = study.difference(first, second)
     assert gap["difference"] == pytest.approx(-0.4)
     assert gap["high"] < 0
     table = tables.gap_table({"a": first, "b": second}, "a")
+    assert table["knows"].tolist() == ["–"]
     assert table.loc["b", "verdict"] == "better"
     assert tables.gap_table({"a": first, "b": second}, "b").loc["a", "verdict"] == (
         "worse"
@@ -122,7 +148,9 @@ def test_steps_gain_what_the_error_loses():
 
 
 def results(rows):
-    return pd.DataFrame(rows, columns=RECOMMENDER_COLUMNS)
+    columns = ["notebook", "model", "protocol", "seed", "metric", "value"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.reindex(columns=RESULT_COLUMNS, fill_value="")
 
 
 def test_a_seed_averaged_row_goes_first():
@@ -160,6 +188,9 @@ def test_published_numbers_stand_beside_the_same_protocol_only():
 
 def test_charts_show_every_model(measured):
     table = tables.score_table({"bias": measured}, "u1")
+    shown = tables.readable(table)
+    assert shown.loc["Biases", "knows"] == "ratings"
+    assert " to " in shown.loc["Biases", "95 % interval"]
     fig = charts.error_dots(table, "title")
     assert [text.get_text() for text in fig.axes[0].get_yticklabels()] == ["Biases"]
     fig = charts.by_true_rating({"bias": measured.forecasts["u1"]})

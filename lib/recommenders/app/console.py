@@ -1,53 +1,57 @@
-"""The menu: a new user, an existing one, the error, the way out."""
+"""The menu: a new user, an existing one, the error, another model, the way out."""
 
 import signal
 
 import click
 import pandas as pd
 
-from lib.recommenders.app.saved_models import Trained
+from lib.errors import UserError
+from lib.recommenders.app.saved_models import Trained, trained_model
 from lib.recommenders.rating.entities import Profile
-from lib.recommenders.rating.model import rmse
-from lib.recommenders.rating.protocols import profile_of
+from lib.recommenders.rating.evaluate import profile_of
+from lib.recommenders.rating.model import AT_LEAST, rmse
+from lib.recommenders.rating.registry import MODELS, knows
 from lib.schema import AGE, GENDER, MOVIE, OCCUPATION, RATING, TITLE, USER, ZIP
 from lib.text import shown_text
 
 OLDEST = 120  # years
 TITLE_WIDTH = 50
-MENU = """
-Menu:
-1. Type in a user: age, gender, occupation, zip code
-2. Enter the id of an existing user
-3. RMSE on training, test and all rows
-4. Exit"""
+LIKED = 3  # movies shown of those that a user likes best
+ITEMS = {
+    "a new user: age, gender, occupation, zip code": "new_user",
+    "an existing user: enter the id": "known_user",
+    "RMSE on training, test and all rows": "error",
+    "another model": "other_model",
+    "exit": "",
+}
 
 
 def recommend(
-    trained: Trained, user: int | Profile, n: int, include_seen: bool
+    trained: Trained,
+    user: int | Profile,
+    n: int,
+    include_seen: bool = False,
+    cautious: bool = True,
 ) -> pd.DataFrame:
     """The n best movies; "seen" is every rating of the data set, test rows included.
 
     Returns:
-        movieId, title, rating (stars), best first, numbered from 1.
+        As `RatingModel.recommend`, numbered from 1.
     """
-    everything = len(trained.model.catalogue.movies)
-    table = trained.model.recommend(user, everything, exclude_seen=False)
-    if not include_seen and not isinstance(user, Profile):
-        ratings = trained.data.ratings
-        seen = ratings.loc[ratings[USER] == user, MOVIE]
-        table = table[~table[MOVIE].isin(seen)]
-    table = table.head(n).reset_index(drop=True)
+    ratings = trained.data.ratings
+    seen = () if include_seen else ratings.loc[ratings[USER].eq(user), MOVIE]
+    table = trained.model.recommend(user, n, seen, cautious)
     table.index += 1
     return table
 
 
 def as_text(table: pd.DataFrame) -> str:
     """The table as a terminal shows it."""
-    lines = [f"{'':>3}  {'id':>6}  {'title':<{TITLE_WIDTH}}  rating"]
+    lines = [f"{'':>3}  {'id':>6}  {'title':<{TITLE_WIDTH}}  rating  at least"]
     for place, row in table.iterrows():
         title = shown_text(row[TITLE], TITLE_WIDTH)
-        number = f"{place:>3}  {row[MOVIE]:>6}"
-        lines.append(f"{number}  {title:<{TITLE_WIDTH}}  {row[RATING]:6.3f}")
+        stars = f"{row[RATING]:6.3f}  {row[AT_LEAST]:8.3f}"
+        lines.append(f"{place:>3}  {row[MOVIE]:>6}  {title:<{TITLE_WIDTH}}  {stars}")
     return "\n".join(lines)
 
 
@@ -66,6 +70,14 @@ def rmse_lines(trained: Trained) -> list[str]:
     return lines
 
 
+def trained_name(trained: Trained) -> str:
+    """One line: which model, on what, and what it knows."""
+    kind = " (synthetic)" if trained.data.synthetic else ""
+    rows = f"{len(trained.train):,} of {len(trained.data.ratings):,} ratings"
+    name = trained.model.name
+    return f"{name} on {trained.data.name}{kind}: {rows}, knows {knows(name)}"
+
+
 class Console:
     """The dialogue; `run` returns when the user leaves."""
 
@@ -74,145 +86,102 @@ class Console:
         self.users = trained.data.users
 
     def run(self) -> None:
-        """Shows the menu until 4, Ctrl-C or the end of the input."""
+        """Shows the menu until exit, Ctrl-C or the end of the input."""
         # Polars handles SIGINT so that a read goes on after it: Ctrl-C at a question
         # would count only after the next Enter.
         signal.siginterrupt(signal.SIGINT, True)
         click.echo(trained_name(self.trained))
-        actions = {"1": self.new_user, "2": self.known_user, "3": self.error}
         try:
-            while True:
-                click.echo(MENU)
-                choice = ask("Enter 1, 2, 3 or 4", one_of(("1", "2", "3", "4")))
-                if choice == "4":
-                    break
-                actions[choice]()
+            while action := ITEMS[choose("\nMenu", list(ITEMS))]:
+                getattr(self, action)()
         except (click.Abort, EOFError, KeyboardInterrupt):
             click.echo()
         click.echo("Goodbye.")
 
     def new_user(self) -> None:
-        """Menu item 1."""
+        """Asks for a profile and lists movies."""
         model = self.trained.model
-        if self.users is None or not model.knows_profiles:
+        if not model.reads_profiles:
             reason = (
                 "this data set says nothing of its users"
                 if self.users is None
                 else f"{model.name} reads no profiles"
             )
-            click.echo(f"Not possible: {reason}. Enter 2 for an existing user.")
+            click.echo(f"Not possible: {reason}. Give the id of an existing user.")
             return
-        age = ask("Age", whole_number(1, OLDEST))
-        gender = ask("Gender (M or F)", one_of(("M", "F")))
+        age = click.prompt("Age", type=click.IntRange(1, OLDEST))
+        gender = choose("Gender", ["F", "M"])
         words = sorted(self.users[OCCUPATION].dropna().unique())
-        occupation = ask("Occupation (? lists them)", one_of(words, listed=True))
-        zip_code = ask("Zip code", not_empty)
+        occupation = choose("Occupation", words)
+        zip_code = click.prompt("Zip code")
         if zip_code not in set(self.users[ZIP]):
             click.echo("No user has this zip code: an average one is assumed.")
         self.show(Profile(age, gender, occupation, zip_code))
 
     def known_user(self) -> None:
-        """Menu item 2."""
-        ids = set(self.trained.data.ratings[USER].tolist())
-        if self.users is not None:
-            ids |= set(self.users[USER].tolist())
-        user = ask(f"User id ({min(ids)}–{max(ids)})", known_id(ids))
+        """Asks for an id, shows what is known of the user and lists movies."""
+        ids = self.trained.model.catalogue.user_ids
+        user = click.prompt(f"User id ({ids[0]}–{ids[-1]})", type=int)
+        try:
+            self.trained.model.position(user)
+        except UserError as error:
+            click.echo(f"  {error}")
+            return
         if self.users is not None and user in set(self.users[USER]):
             profile = profile_of(self.users, user)
             for name in (AGE, GENDER, OCCUPATION, ZIP):
                 value = shown_text(getattr(profile, name))
                 click.echo(f"{name.capitalize()}: {value}")
+        own = self.trained.data.ratings[self.trained.data.ratings[USER] == user]
+        best = own.nlargest(LIKED, RATING).merge(self.trained.data.movies, on=MOVIE)
+        if len(best):
+            titles = "; ".join(best[TITLE].map(shown_text))
+            click.echo(f"{len(own)} ratings, mean {own[RATING].mean():.2f}: {titles}")
         self.show(user)
 
     def show(self, user: int | Profile) -> None:
         """Asks how many, then prints the table."""
         movies = len(self.trained.model.catalogue.movies)
-        n = ask("Number of recommendations", whole_number(1, movies), default="10")
+        n = click.prompt(
+            "Number of recommendations", type=click.IntRange(1, movies), default=10
+        )
         include = False
         if not isinstance(user, Profile):
-            text = "Include movies already seen? (y or n)"
-            include = ask(text, one_of(("y", "n")), default="n") == "y"
-        table = recommend(self.trained, user, n, include)
+            include = choose("Include movies already seen?", ["no", "yes"], "1")
+        table = recommend(self.trained, user, n, include == "yes")
         if len(table):
             click.echo(as_text(table))
+            click.echo("Best lower bound first: few ratings weigh less than many.")
         else:
-            click.echo("This user has seen every movie; answer y to list them again.")
+            click.echo("This user has seen every movie; say yes to list them again.")
 
     def error(self) -> None:
-        """Menu item 3."""
-        for line in rmse_lines(self.trained):
-            click.echo(line)
+        """Prints the RMSE."""
+        click.echo("\n".join(rmse_lines(self.trained)))
 
-
-def trained_name(trained: Trained) -> str:
-    """One line: which model, on what."""
-    kind = " (synthetic)" if trained.data.synthetic else ""
-    rows = f"{len(trained.train):,} of {len(trained.data.ratings):,} ratings"
-    return f"{trained.model.name} on {trained.data.name}{kind}, trained on {rows}"
-
-
-def ask(question: str, check, default: str | None = None):
-    """Asks until `check` accepts the answer.
-
-    Args:
-        question: what is shown.
-        check: answer → value; raises ValueError with a text for people.
-        default: taken when nothing is entered.
-    """
-    hint = f" [{default}]" if default else ""
-    while True:
-        answer = click.prompt(
-            question + hint, default=default or "", show_default=False
-        ).strip()
+    def other_model(self) -> None:
+        """Changes the model, which is trained where none is kept."""
+        names = {f"{name}: knows {knows(name)}": name for name in MODELS}
+        name = names[choose("Model", list(names))]
         try:
-            return check(answer)
-        except ValueError as error:
+            self.trained = trained_model(self.trained.data, name)
+        except UserError as error:
             click.echo(f"  {error}")
+        click.echo(trained_name(self.trained))
 
 
-def whole_number(low: int, high: int):
-    """Check for a whole number within limits."""
-
-    def check(answer: str) -> int:
-        if not answer.isdecimal() or not low <= int(answer) <= high:
-            raise ValueError(
-                f"found {answer!r}, expected a whole number from {low} to {high}"
-            )
-        return int(answer)
-
-    return check
-
-
-def one_of(words, listed: bool = False):
-    """Check for one of some words, in any case."""
+def choose(question: str, options: list[str], default: str | None = None) -> str:
+    """Asks for one of numbered options, by its number or in its own words."""
 
     def check(answer: str) -> str:
-        if listed and answer == "?":
-            raise ValueError("one of " + ", ".join(words))
-        found = [word for word in words if word.lower() == answer.lower()]
-        if not found:
-            raise ValueError(f"found {answer!r}, expected one of {', '.join(words)}")
-        return found[0]
+        for number, option in enumerate(options, start=1):
+            if answer.strip().lower() in (str(number), option.lower()):
+                return option
+        raise click.BadParameter(
+            f"found {answer!r}, expected a number from 1 to {len(options)}"
+        )
 
-    return check
-
-
-def known_id(ids: set[int]):
-    """Check for the id of a user in the data."""
-
-    def check(answer: str) -> int:
-        if not answer.isdecimal() or int(answer) not in ids:
-            raise ValueError(
-                f"found {answer!r}, expected the id of one of {len(ids):,} users, from "
-                f"{min(ids)} to {max(ids)}"
-            )
-        return int(answer)
-
-    return check
-
-
-def not_empty(answer: str) -> str:
-    """Check for any text."""
-    if not answer:
-        raise ValueError("found nothing, expected a zip code such as 10003")
-    return answer
+    click.echo(f"{question}:")
+    for number, option in enumerate(options, start=1):
+        click.echo(f"  {number}. {shown_text(option)}")
+    return click.prompt("Number", value_proc=check, default=default)

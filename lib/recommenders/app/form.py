@@ -32,7 +32,7 @@ class Form:
         self.output = widgets.Output()
         self.number = widgets.BoundedIntText(value=10, min=1, max=100, description="n")
         pages = {"Existing user": self._existing()}
-        if trained.data.users is not None and trained.model.knows_profiles:
+        if trained.model.reads_profiles:
             pages["New user"] = self._new()
         pages["RMSE"] = self._button("Measure", self.show_error)
         tabs = widgets.Tab(children=list(pages.values()), titles=list(pages))

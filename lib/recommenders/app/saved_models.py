@@ -1,23 +1,21 @@
-"""Trained models of the console: made once, kept in data/processed, checked on use."""
+"""Trained models of the menu: made once, kept in data/processed, checked on use."""
 
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lib import paths
 from lib.files import locked, new_folder, read_record
-from lib.progress import say, with_progress
-from lib.recommenders.data import RatingData, random_split
+from lib.progress import say
+from lib.recommenders.data import RATING_COLUMNS, RatingData, random_split, run_name
 from lib.recommenders.rating.model import RatingModel
-from lib.recommenders.rating.registry import load_model, model_class
-from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+from lib.recommenders.rating.registry import model_class
 
-DEFAULT_MODEL, DEFAULT_WITHOUT_USERS = "recommendernet", "bayesian_fm"
-VERSION = 1  # of the saved form; a change makes every kept model train again
+DEFAULT_MODEL = "bayesian_fm"  # the most accurate one of those that need no date
+VERSION = 2  # of the saved form; a change makes every kept model train again
 
 
 @dataclass(frozen=True)
@@ -30,18 +28,6 @@ class Trained:
     test: pd.DataFrame
 
 
-def run_folder(name: str) -> Path:
-    """Where the models of a data set are kept."""
-    return paths.PROCESSED / f"recommenders-{name}"
-
-
-def choose_model(name: str | None, data: RatingData) -> str:
-    """The model asked for, or the default one for a data set."""
-    if name:
-        return name
-    return DEFAULT_WITHOUT_USERS if data.users is None else DEFAULT_MODEL
-
-
 def trained_model(
     data: RatingData, name: str | None = None, settings: dict | None = None
 ) -> Trained:
@@ -49,37 +35,33 @@ def trained_model(
 
     Args:
         data: a data set.
-        name: a model, None for the default of the data set.
+        name: a model, None for the default.
         settings: arguments of the model other than its defaults.
 
     Returns:
         The model with its training rows and the other fifth.
 
     Raises:
-        UserError: the model is unknown, or needs what the data set does not have.
+        UserError: the model is unknown, or does not fit in memory.
     """
-    name = choose_model(name, data)
+    name = name or DEFAULT_MODEL
     train, test = random_split(data.ratings)
     model = model_class(name)(**(settings or {}))
+    rows = data.ratings[RATING_COLUMNS].to_numpy(np.float64)
     record = {
         "model": name,
         "settings": json.loads(json.dumps(model.settings)),
-        "rows": _fingerprint(data.ratings),
+        "rows": hashlib.sha256(rows.tobytes()).hexdigest(),
         "version": VERSION,
     }
-    folder = run_folder(data.name) / name
-    with locked(run_folder(data.name) / ".lock"):
+    home = paths.PROCESSED / run_name(data.name)
+    folder = home / name
+    with locked(home / ".lock"):
         if read_record(folder) != record:
-            with_progress(model)
+            say(f"training {name} …")
+            model.tell = say
             model.fit(train, data.users, data.movies)
             with new_folder(folder, record) as part:
                 model.save(part)
             say("")
-    return Trained(data, load_model(name, folder), train, test)
-
-
-def _fingerprint(ratings: pd.DataFrame) -> str:
-    columns = [
-        ratings[c].to_numpy(np.float64) for c in (USER, MOVIE, RATING, TIMESTAMP)
-    ]
-    return hashlib.sha256(np.concatenate(columns).tobytes()).hexdigest()
+    return Trained(data, type(model).load(folder), train, test)

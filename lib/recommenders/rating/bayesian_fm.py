@@ -5,7 +5,7 @@ import pandas as pd
 
 from lib.recommenders.rating.entities import Profile
 from lib.recommenders.rating.gibbs import Design, Sampler, expected_rating
-from lib.recommenders.rating.model import RatingModel
+from lib.recommenders.rating.model import KNOWS, RatingModel
 from lib.recommenders.rating.side_features import (
     day_keys,
     demographic_flags,
@@ -16,15 +16,18 @@ from lib.recommenders.rating.side_features import (
 from lib.schema import RATING, TIMESTAMP
 
 GAUSSIAN, ORDINAL = "gaussian", "ordinal"
+DAYS = ("day", "user_day")
 
 # What each step of the series adds to the one before it
 STEPS = {
-    "ids": dict(implicit=False, side=False, user_noise=False, days=False),
-    "+ implicit, both ways": dict(side=False, user_noise=False, days=False),
-    "+ demographics, genres, year": dict(user_noise=False, days=False),
-    "+ noise per user": dict(days=False),
-    "+ day of rating": dict(),
-    "+ ordinal likelihood, averaged": dict(likelihoods=[GAUSSIAN, ORDINAL]),
+    "ids": dict(knows="ratings", user_noise=False),
+    "+ implicit, both ways": dict(knows="history", user_noise=False),
+    "+ demographics, genres, year": dict(knows="features", user_noise=False),
+    "+ noise per user": dict(knows="features"),
+    "+ ordinal likelihood, averaged": dict(
+        knows="features", likelihoods=[GAUSSIAN, ORDINAL]
+    ),
+    "+ day of rating": dict(knows="dates", likelihoods=[GAUSSIAN, ORDINAL]),
 }
 
 
@@ -78,10 +81,8 @@ class BayesianFM(RatingModel):
         sweeps: int = 250,
         warmup: int = 50,
         draws: int = 100,
-        implicit: bool = True,
-        side: bool = True,
+        knows: str = "features",
         user_noise: bool = True,
-        days: bool = True,
         likelihoods: tuple[str, ...] = (GAUSSIAN,),
         seed: int = 0,
     ):
@@ -92,26 +93,39 @@ class BayesianFM(RatingModel):
             sweeps: Gibbs sweeps of each chain.
             warmup: first sweeps that are thrown away.
             draws: states kept of each chain, spread evenly over the rest.
-            implicit: use who rated what, from training rows, as features both ways.
-            side: use demographics, genres and release year as features.
+            knows: what it reads: "ratings": ids and ratings alone; "history": also who
+                rated what in the training rows, as features both ways; "features":
+                also demographics, genres and release year; "dates": also the day of
+                each rating, and the day of the row to be predicted, which nobody knows
+                when a list is made.
             user_noise: let every user have a noise level.
-            days: shift the ratings of a day, and of a user on a day.
             likelihoods: "gaussian", "ordinal" or both; predictions are averaged.
             seed: of the random numbers.
         """
+        warmup = min(warmup, sweeps - 1)
         super().__init__(
             rank=rank,
             sweeps=sweeps,
-            warmup=min(warmup, sweeps - 1),
-            draws=min(draws, sweeps - min(warmup, sweeps - 1)),
-            implicit=implicit,
-            side=side,
+            warmup=warmup,
+            draws=min(draws, sweeps - warmup),
+            knows=knows,
             user_noise=user_noise,
-            days=days,
             likelihoods=list(likelihoods),
             seed=seed,
         )
-        self.progress = None  # called with (sweep, all sweeps) while fitting
+        self.knows = knows
+        place = list(KNOWS).index(knows)
+        self.history, self.side, self.days = (place >= k for k in (1, 2, 3))
+
+    def _memory(self) -> float:
+        s, shape = self.settings, self.catalogue.seen.shape
+        d, total = s["rank"] + 1, 0.0
+        for rows in shape:
+            # per entity a precision matrix in several copies, and the kept draws
+            total += 8 * rows * d * (4 * d + 1.5 * s["draws"] * len(s["likelihoods"]))
+        if self.history:  # eigenvectors of the features, in `gibbs.SidePrior`
+            total += 2 * 8 * (3 * min(shape) ** 2 + min(shape) * max(shape))
+        return total + 250 * self.catalogue.seen.nnz
 
     def _fit(self, ratings: pd.DataFrame) -> None:
         s = self.settings
@@ -119,22 +133,21 @@ class BayesianFM(RatingModel):
         values = ratings[RATING].to_numpy()
         self.arrays = {"levels": np.unique(values)}
         groups = []
-        if s["days"]:
+        if self.days:
             keys = day_keys(u, ratings[TIMESTAMP].to_numpy())
-            for name, key in zip(("day", "user_day"), keys, strict=True):
+            for name, key in zip(DAYS, keys, strict=True):
                 self.arrays[name], group = np.unique(key, return_inverse=True)
                 groups.append(group)
         features = (
-            user_features(self.catalogue, s["implicit"], s["side"]),
-            movie_features(self.catalogue, s["implicit"], s["side"]),
+            user_features(self.catalogue, self.history, self.side),
+            movie_features(self.catalogue, self.history, self.side),
         )
-        known = (self._profile_columns(), features[1].shape[1])
-        if s["implicit"]:
-            known = (known[0], known[1] - len(self.catalogue.user_ids))
-        self._cold = [
-            ColdRows(table, columns, np.bincount(rows, minlength=table.shape[0]) > 0)
-            for table, columns, rows in zip(features, known, (u, i), strict=True)
-        ]
+        self._cold = []
+        others = reversed(self.catalogue.seen.shape)
+        for table, rows, count in zip(features, (u, i), others, strict=True):
+            known = table.shape[1] - (count if self.history else 0)
+            active = np.bincount(rows, minlength=table.shape[0]) > 0
+            self._cold.append(ColdRows(table, known, active))
         design = Design((u, i), values, features, groups)
         for number, likelihood in enumerate(s["likelihoods"]):
             ordinal = likelihood == ORDINAL
@@ -147,15 +160,14 @@ class BayesianFM(RatingModel):
     def _run(self, sampler: Sampler, number: int) -> list[dict[str, np.ndarray]]:
         s = self.settings
         kept = np.linspace(s["warmup"], s["sweeps"] - 1, s["draws"]).round()
-        kept = set(kept.astype(int).tolist())
-        total = s["sweeps"] * len(s["likelihoods"])
-        states = []
+        total, states = s["sweeps"] * len(s["likelihoods"]), []
         for sweep in range(s["sweeps"]):
             sampler.sweep()
             if sweep in kept:
                 states.append(self._state(sampler))
-            if self.progress:
-                self.progress(number * s["sweeps"] + sweep + 1, total)
+            done = number * s["sweeps"] + sweep + 1
+            if self.tell and done % max(total // 10, 1) == 0:
+                self.tell(f"  {self.name}: sweep {done} of {total}")
         return states
 
     def _state(self, sampler: Sampler) -> dict[str, np.ndarray]:
@@ -175,24 +187,18 @@ class BayesianFM(RatingModel):
             state["cuts"] = sampler.cutpoints.cuts.copy()
         return state
 
-    def _profile_columns(self) -> int:
-        users = self.catalogue.users
-        if users is None or not self.settings["side"]:
-            return 1
-        return 1 + demographic_flags(users[:1], users).shape[1]
-
     def _predict(self, u, i, times):
         groups = []
-        if self.settings["days"] and times is not None:
+        if self.days and times is not None:
             keys = day_keys(u, times)
             groups = [
                 find_keys(self.arrays[name], key)
-                for name, key in zip(("day", "user_day"), keys, strict=True)
+                for name, key in zip(DAYS, keys, strict=True)
             ]
         return self._average(i, groups, lambda draw, name: draw(name)[u])
 
     def _predict_profile(self, profile: Profile, i: np.ndarray) -> np.ndarray:
-        if not self.settings["side"]:
+        if not self.side:
             return self._predict(np.full(len(i), -1), i, None)
         flags = demographic_flags(profile.frame(), self.catalogue.users).toarray()[0]
         inputs = np.append(1.0, flags)

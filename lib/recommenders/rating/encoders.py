@@ -47,24 +47,26 @@ class Encoder:
 
     def __init__(self, catalogue: Catalogue):
         users = catalogue.users
+        if users is None:  # nothing is known: everybody looks the same
+            columns = [AGE, GENDER, OCCUPATION, ZIP]
+            users = pd.DataFrame(index=catalogue.user_ids, columns=columns)
         self.words = {
             "zip": Vocabulary(users[ZIP]),
             "occupation": Vocabulary(users[OCCUPATION]),
             "gender_code": Vocabulary(users[GENDER]),
         }
-        ages = users[AGE].to_numpy(float, na_value=np.nan)
-        self.youngest, self.oldest = np.nanmin(ages), np.nanmax(ages)
-        self.typical = np.nanmedian(ages)
+        ages = users[AGE].dropna().to_numpy(float)
+        ages = ages if len(ages) else np.zeros(1)
+        self.youngest, self.oldest = ages.min(), ages.max()
+        self.typical = np.median(ages)
         self.user = _with_unknown(self.encode_users(users))
-        unknown = self._scaled(np.array([self.typical]))
-        self.user["age"][-1] = unknown
+        self.user["age"][-1] = self._scaled(np.array([self.typical]))
         self.movie, sizes = _movie_table(catalogue.movies)
         self.sizes = {name: words.size for name, words in self.words.items()} | sizes
 
     def encode_users(self, users: pd.DataFrame) -> dict[str, np.ndarray]:
         """Inputs of users given as rows with age, gender, occupation, zip."""
-        ages = users[AGE].to_numpy(float, na_value=np.nan)
-        ages = np.where(np.isnan(ages), self.typical, ages)
+        ages = users[AGE].astype(float).fillna(self.typical).to_numpy(float)
         gender = users[GENDER].fillna("").to_numpy(dtype=str)
         return {
             "zip": self.words["zip"].encode(users[ZIP]),

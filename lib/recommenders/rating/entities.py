@@ -55,7 +55,7 @@ class Catalogue:
         users: age, gender, occupation, zip, one row per position, index userId; None
             without demographics.
         seen: 1 where a user rated a movie, sparse (users, movies).
-        low, high: range of the ratings in stars.
+        low, high, spread: range and standard deviation of the ratings in stars.
     """
 
     user_ids: np.ndarray
@@ -64,6 +64,7 @@ class Catalogue:
     seen: sparse.csr_array
     low: float
     high: float
+    spread: float
 
     @classmethod
     def build(
@@ -83,13 +84,19 @@ class Catalogue:
         i = np.searchsorted(movie_ids, ratings[MOVIE])
         ones = np.ones(len(ratings), dtype=np.int32)
         seen = sparse.csr_array((ones, (u, i)), shape=(len(user_ids), len(movie_ids)))
-        low, high = float(ratings[RATING].min()), float(ratings[RATING].max())
-        return cls(user_ids, movies, users, seen, low, high)
+        stars = ratings[RATING].to_numpy()
+        facts = (float(f(stars)) for f in (np.min, np.max, np.std))
+        return cls(user_ids, movies, users, seen, *facts)
 
     @property
     def movie_ids(self) -> np.ndarray:
         """Sorted ids, position → id, shape (movies,)."""
         return self.movies.index.to_numpy()
+
+    @property
+    def movie_counts(self) -> np.ndarray:
+        """Ratings of each movie, (movies,)."""
+        return np.bincount(self.seen.indices, minlength=self.seen.shape[1])
 
     def locate(self, pairs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the users and movies of `pairs`; UNKNOWN where never met."""
@@ -109,22 +116,21 @@ class Catalogue:
         if self.users is not None:
             self.users.reset_index(names=USER).to_parquet(folder / "users.parquet")
         sparse.save_npz(folder / "seen.npz", self.seen)
-        limits = np.array([self.low, self.high])
-        np.savez_compressed(folder / "ids.npz", user_ids=self.user_ids, limits=limits)
+        facts = np.array([self.low, self.high, self.spread])
+        np.savez_compressed(folder / "ids.npz", user_ids=self.user_ids, facts=facts)
 
     @classmethod
     def load(cls, folder: Path) -> "Catalogue":
         """Reads what `save` wrote."""
         users = folder / "users.parquet"
         with np.load(folder / "ids.npz") as ids:
-            user_ids, (low, high) = ids["user_ids"], ids["limits"].tolist()
+            user_ids, facts = ids["user_ids"], ids["facts"].tolist()
         return cls(
             user_ids,
             pd.read_parquet(folder / "movies.parquet").set_index(MOVIE),
             pd.read_parquet(users).set_index(USER) if users.is_file() else None,
             sparse.csr_array(sparse.load_npz(folder / "seen.npz")),
-            low,
-            high,
+            *facts,
         )
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
-from lib.progress import tell_progress
+from lib.progress import announce
 from lib.recommenders.data import RatingData, five_folds, official_folds, random_split
-from lib.recommenders.rating.model import RatingModel
-from lib.recommenders.rating.protocols import error_metrics
-from lib.schema import MOVIE, PREDICTED, RATING, USER
+from lib.recommenders.rating.entities import Profile
+from lib.recommenders.rating.model import RatingModel, TooLarge, rmse, root_mean_square
+from lib.schema import AGE, GENDER, MOVIE, OCCUPATION, PREDICTED, RATING, USER, ZIP
 
 RANDOM, U1, FIVE_FOLD = "random_80_20", "u1", "five_fold"
 TRAIN_ROWS, ALL_ROWS, UNSEEN = "train_rows", "all_rows", "unseen_pairs"
@@ -23,6 +23,7 @@ FORECASTS = "forecasts"  # folder below data/processed/<run>
 MEGABYTE = 2**20
 
 Split = tuple[pd.DataFrame, pd.DataFrame]
+Make = Callable[[], RatingModel]
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,6 @@ class Measured:
         size = sum(array.nbytes for array in self.model.arrays.values())
         network = getattr(self.model, "network", None)
         return (size + (4 * network.count_params() if network else 0)) / MEGABYTE
-
-
-def capped(quick: bool, value: int, most: int) -> int:
-    """A number of epochs or draws, cut down where a notebook is to run quickly."""
-    return min(value, most) if quick else value
 
 
 def take_users(data: RatingData, count: int) -> RatingData:
@@ -95,42 +91,57 @@ def sound_splits(data: RatingData, folds: int = 0) -> dict[str, list[Split]]:
     return splits
 
 
-def measure(
-    make: Callable[[], RatingModel],
-    data: RatingData,
-    splits: Mapping[str, list[Split]],
-) -> Measured:
+def measure(make: Make, data: RatingData, splits: Mapping[str, list[Split]]):
     """Fits a fresh model for every split and keeps its forecasts.
 
     u1 is the first of the official folds, so it is fitted once for both protocols.
+
+    Returns:
+        A `Measured`.
+
+    Raises:
+        TooLarge: the model does not fit in memory.
     """
     (train, test), *_ = splits[RANDOM]
     model, forecast, took = fit_and_forecast(make, train, test, data)
     fitted = forecast_of(model, train)
     forecasts = {RANDOM: forecast, TRAIN_ROWS: fitted}
     forecasts[ALL_ROWS] = pd.concat([fitted, forecast], ignore_index=True)
-    seconds = {RANDOM: took}
-    first = None
+    seconds, done = {RANDOM: took}, {}
     for protocol in (U1, FIVE_FOLD):
-        parts, times = [], []
-        for number, (train_k, test_k) in enumerate(splits.get(protocol, [])):
-            if number == 0 and protocol == FIVE_FOLD and first is not None:
-                part, took = first
-            else:
-                _, part, took = fit_and_forecast(make, train_k, test_k, data)
-            first = (part, took) if protocol == U1 else first
-            parts.append(part.assign(**{FOLD: number + 1}))
-            times.append(took)
+        for number, pair in enumerate(splits.get(protocol, [])):
+            if number not in done:
+                done[number] = fit_and_forecast(make, *pair, data)[1:]
+        parts = [done[k] for k in range(len(splits.get(protocol, [])))]
         if parts:
-            forecasts[protocol] = pd.concat(parts, ignore_index=True)
-            seconds[protocol] = float(np.mean(times))
+            tables = [part.assign(**{FOLD: k}) for k, (part, _) in enumerate(parts, 1)]
+            forecasts[protocol] = pd.concat(tables, ignore_index=True)
+            seconds[protocol] = float(np.mean([took for _, took in parts]))
     return Measured(model, forecasts, seconds, train)
 
 
-def fit_and_forecast(make, train, test, data: RatingData):
+def measure_all(
+    nb, makes: Mapping[str, Make], data: RatingData, splits, seed: int | str = ""
+) -> dict[str, Measured]:
+    """`measure` and `record` of several models for a notebook.
+
+    A model that does not fit in memory is named in a sentence and left out.
+    """
+    found = {}
+    for name, make in makes.items():
+        try:
+            found[name] = measure(make, data, splits)
+        except TooLarge as error:
+            nb.say(f"**{error}.**")
+        else:
+            record(nb, found[name], name, seed=seed)
+    return found
+
+
+def fit_and_forecast(make: Make, train, test, data: RatingData):
     """Fits one model: (model, forecasts of the test rows, seconds to fit)."""
     model = make()
-    tell_progress(model)
+    model.tell = announce
     start = perf_counter()
     model.fit(train, data.users, data.movies)
     seconds = perf_counter() - start
@@ -146,6 +157,12 @@ def forecast_of(model: RatingModel, rows: pd.DataFrame) -> pd.DataFrame:
 def errors_of(forecast: pd.DataFrame) -> np.ndarray:
     """Predicted less true rating in stars, (rows,)."""
     return (forecast[PREDICTED] - forecast[RATING]).to_numpy(float)
+
+
+def error_metrics(errors: np.ndarray) -> dict[str, float]:
+    """rmse and mae in stars, mse in stars²; all at least 0, lower is better."""
+    mse = float(np.mean(np.square(errors)))
+    return {"rmse": mse**0.5, "mse": mse, "mae": float(np.mean(np.abs(errors)))}
 
 
 def forecast_metrics(forecast: pd.DataFrame) -> dict[str, float]:
@@ -178,18 +195,20 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float]:
     return {"difference": gap, "low": low, "high": high}
 
 
-def record(nb, measured: Measured, name: str = "", seed: int | str = "") -> None:
+def record(
+    nb, measured: Measured, name: str = "", setting: str = "", seed: int | str = ""
+) -> None:
     """Keeps the numbers for results.csv and the held-out forecasts for notebook 07."""
     name = name or measured.model.name
     for protocol, forecast in measured.forecasts.items():
         metrics = measured.metrics(protocol)
-        if protocol in HELD_OUT:
+        if protocol in HELD_OUT and not setting:
             metrics = with_interval(forecast)
             keep_forecast(nb.processed, f"{nb.number}_{name}", protocol, forecast)
         if protocol in measured.seconds:
             metrics["fit_seconds"] = measured.seconds[protocol]
             metrics["model_mb"] = measured.megabytes
-        nb.record(name, protocol, metrics, seed=seed)
+        nb.record(name, protocol, metrics, setting=setting, seed=seed)
 
 
 def keep_forecast(
@@ -230,18 +249,69 @@ def try_settings(
     train: pd.DataFrame,
     data: RatingData,
 ) -> pd.DataFrame:
-    """Tunes a network on the training rows alone.
+    """Tunes a model on the training rows alone.
 
     Returns:
-        One row per entry of the grid: its settings, best epoch, rmse on the part of the
-        training rows that early stopping watches (stars); best first.
+        One row per entry of the grid: its settings and the rmse (stars) on a tenth of
+        the training rows, of a network those that early stopping watches, with the best
+        epoch; best first.
     """
     rows = []
+    fitted, watched = random_split(train, 0.1)
     for settings in grid:
         model = make(**settings)
-        tell_progress(model)
-        model.fit(train, data.users, data.movies)
-        loss = model.history["val_loss"]
-        best = {"epoch": int(loss.idxmin()) + 1, "rmse": float(loss.min() ** 0.5)}
+        model.tell = announce
+        if hasattr(model, "history"):
+            loss = model.fit(train, data.users, data.movies).history["val_loss"]
+            best = {"epoch": int(loss.idxmin()) + 1, "rmse": float(loss.min() ** 0.5)}
+        else:
+            best = {"rmse": rmse(model.fit(fitted, data.users, data.movies), watched)}
         rows.append(dict(settings) | best)
     return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
+
+
+def new_user_split(
+    ratings: pd.DataFrame, share: float = 0.2, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits off all ratings of some users: (known users' rows, new users' rows)."""
+    users = np.unique(ratings[USER])
+    order = np.random.default_rng(seed).permutation(len(users))
+    new = np.isin(ratings[USER], users[order[: round(share * len(users))]])
+    return ratings[~new], ratings[new]
+
+
+def profile_of(users: pd.DataFrame, user: int) -> Profile:
+    """What a user's row says, as a new user would type it in."""
+    row = users.set_index(USER).loc[user]
+    age = 0 if pd.isna(row[AGE]) else int(row[AGE])
+    return Profile(age, *(str(row[name]) for name in (GENDER, OCCUPATION, ZIP)))
+
+
+def new_user_rmse(
+    model: RatingModel, rows: pd.DataFrame, users: pd.DataFrame | None
+) -> float:
+    """RMSE in stars on rows of users the model knows by their profile alone.
+
+    Args:
+        model: fitted without these users' ratings.
+        rows: their ratings.
+        users: table with their age, gender, occupation and zip; None where nothing is
+            known, so that they are anybody.
+    """
+    if users is None:
+        return root_mean_square(errors_of(forecast_of(model, rows)))
+    squares = []
+    for user, part in rows.groupby(USER):
+        scores = model.score_movies(profile_of(users, user))
+        position = model.catalogue.locate(part)[1]
+        squares.append(scores[position] - part[RATING].to_numpy())
+    return root_mean_square(np.concatenate(squares))
+
+
+def movie_mean_rmse(train: pd.DataFrame, rows: pd.DataFrame, damping=5.0) -> float:
+    """RMSE in stars of each movie's damped mean rating: what a new user costs."""
+    mean = train[RATING].mean()
+    groups = (train[RATING] - mean).groupby(train[MOVIE])
+    means = groups.sum() / (groups.size() + damping)
+    predicted = mean + rows[MOVIE].map(means).fillna(0.0)
+    return root_mean_square((predicted - rows[RATING]).to_numpy())

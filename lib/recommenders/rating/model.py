@@ -1,17 +1,34 @@
 """What every rating model has in common: fit, predict, recommend, save, load."""
 
 import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from lib.errors import UserError
 from lib.recommenders.rating.entities import UNKNOWN, Catalogue, Profile
 from lib.schema import MOVIE, RATING, TIMESTAMP, TITLE, USER
+from lib.text import shown_text
 
 MODEL_FILE = "model.json"
 ARRAYS_FILE = "arrays.npz"
+# What a model reads: each class holds those before it
+KNOWS = {
+    "ratings": "ratings",
+    "history": "+ who rated what",
+    "features": "+ demographics and genres",
+    "dates": "+ date of the row to be predicted",
+}
+AT_LEAST = "at_least"  # column: lower bound of a predicted rating, stars
+ONE_SIDED = 1.645  # standard errors below which 5 % lie
+GIGABYTE = 1e9
+
+
+class TooLarge(UserError):
+    """A model that does not fit in memory on this data set."""
 
 
 class RatingModel:
@@ -25,12 +42,12 @@ class RatingModel:
 
     name = "rating_model"
     knows_profiles = False  # whether a new user's age, gender … are enough for it
-    needs_users = False  # whether it cannot do without demographics
 
     def __init__(self, **settings):
         self.settings = settings
         self.arrays: dict[str, np.ndarray] = {}
         self.catalogue: Catalogue | None = None
+        self.tell: Callable[[str], None] | None = None  # gets a line of progress
 
     def fit(
         self, ratings: pd.DataFrame, users: pd.DataFrame | None, movies: pd.DataFrame
@@ -46,15 +63,15 @@ class RatingModel:
             The model itself.
 
         Raises:
-            UserError: the model needs demographics and there are none.
+            TooLarge: it needs more memory than there is.
         """
-        if self.needs_users and users is None:
-            raise UserError(
-                f"{self.name} reads each user's age, gender, occupation and zip code, "
-                "which this data set does not have; use bias, svdpp, svm or "
-                "bayesian_fm, or a set with users such as ml-100k, ml-1m or sample"
-            )
         self.catalogue = Catalogue.build(ratings, users, movies)
+        need, free = self._memory(), psutil.virtual_memory().available
+        if need > free:
+            raise TooLarge(
+                f"{self.name} does not fit: needs {need / GIGABYTE:,.0f} GB of memory "
+                f"on this data set, {free / GIGABYTE:,.0f} GB are free; it is left out"
+            )
         self._fit(ratings)
         return self
 
@@ -84,37 +101,71 @@ class RatingModel:
         """
         i = np.arange(len(self.catalogue.movies))
         if isinstance(user, Profile):
-            if not self.knows_profiles or self.catalogue.users is None:
+            if not self.reads_profiles:
                 raise UserError(
                     f"{self.name} learns nothing here from the age, gender, occupation "
                     "and zip code of a new user; give a user id of the data set"
                 )
             return self._clip(self._predict_profile(user, i))
-        position = self._position(user)
+        position = self.position(user)
         return self._clip(self._predict(np.full(len(i), position), i, None))
 
+    @property
+    def reads_profiles(self) -> bool:
+        """Whether a new user's form is of use to the fitted model."""
+        return self.knows_profiles and self.catalogue.users is not None
+
     def recommend(
-        self, user: int | Profile, n: int = 10, exclude_seen: bool = True
+        self,
+        user: int | Profile,
+        n: int = 10,
+        exclude: Iterable[int] | None = None,
+        cautious: bool = True,
     ) -> pd.DataFrame:
-        """The n movies with the highest predicted rating.
+        """The n best movies.
+
+        A movie with few ratings may owe a high prediction to luck. So the list is in
+        the order of a lower bound: predicted − 1.645 · s / √(ratings + 1), with s the
+        standard deviation of all ratings: the 5 % limit of a mean of so many.
 
         Args:
             user: an id, or the profile of a new user.
             n: rows wanted; fewer come back when fewer are left.
-            exclude_seen: leave out what the user rated in the training rows.
+            exclude: movies to leave out; None: those the user rated in training rows.
+            cautious: False orders by the predicted rating itself.
 
         Returns:
-            movieId, title, rating (stars), best first; equal ratings by movieId.
+            movieId, title (fit to be shown), rating and at_least (predicted
+            stars and their lower bound), best first; equal ones by movieId.
         """
+        c = self.catalogue
         scores = self.score_movies(user)
-        if exclude_seen and not isinstance(user, Profile):
-            scores[self.catalogue.seen_by(self._position(user))] = -np.inf
-        best = np.argsort(-scores, kind="stable")[:n]
-        best = best[np.isfinite(scores[best])]
-        titles = self.catalogue.movies[TITLE].to_numpy()
-        ids = self.catalogue.movie_ids
-        columns = {MOVIE: ids[best], TITLE: titles[best], RATING: scores[best]}
-        return pd.DataFrame(columns)
+        at_least = scores - ONE_SIDED * c.spread / np.sqrt(c.movie_counts + 1)
+        order = (at_least if cautious else scores).copy()
+        if exclude is not None:
+            order[np.isin(c.movie_ids, list(exclude))] = -np.inf
+        elif not isinstance(user, Profile):
+            order[c.seen_by(self.position(user))] = -np.inf
+        best = np.argsort(-order, kind="stable")[:n]
+        best = best[np.isfinite(order[best])]
+        titles = c.movies[TITLE].iloc[best].map(shown_text).to_numpy()
+        columns = {MOVIE: c.movie_ids[best], TITLE: titles, RATING: scores[best]}
+        return pd.DataFrame(columns | {AT_LEAST: at_least[best]})
+
+    def recommend_all(self, n: int = 10, cautious: bool = True) -> pd.DataFrame:
+        """`recommend` for every user who rated something.
+
+        Returns:
+            userId, rank (from 1) and the columns of `recommend`, by user and rank.
+        """
+        active = np.flatnonzero(np.diff(self.catalogue.seen.indptr))
+        parts = []
+        for user in self.catalogue.user_ids[active].tolist():
+            table = self.recommend(user, n, cautious=cautious)
+            table.insert(0, "rank", np.arange(1, len(table) + 1))
+            table.insert(0, USER, user)
+            parts.append(table)
+        return pd.concat(parts, ignore_index=True)
 
     def save(self, folder: Path) -> None:
         """Writes the model below `folder` as JSON, npz and Parquet; no pickle."""
@@ -145,7 +196,8 @@ class RatingModel:
         model._load_more(folder)
         return model
 
-    def _position(self, user: int) -> int:
+    def position(self, user: int) -> int:
+        """Position of a user id; UserError where the data do not have it."""
         pair = pd.DataFrame({USER: [user], MOVIE: [0]})
         position = int(self.catalogue.locate(pair)[0][0])
         if position == UNKNOWN:
@@ -159,6 +211,10 @@ class RatingModel:
     def _clip(self, values: np.ndarray) -> np.ndarray:
         low, high = self.catalogue.low, self.catalogue.high
         return np.clip(np.asarray(values, dtype=float), low, high)
+
+    def _memory(self) -> float:
+        """Bytes that a fit needs at most, about, once the catalogue is there."""
+        return 0.0
 
     def _fit(self, ratings: pd.DataFrame) -> None:
         raise NotImplementedError

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lib.progress import epoch_lines
 from lib.recommenders.data import random_split
 from lib.recommenders.rating.encoders import OOV, Encoder
 from lib.recommenders.rating.entities import UNKNOWN, Profile
@@ -27,7 +28,6 @@ class NetworkModel(RatingModel):
     """
 
     knows_profiles = True
-    needs_users = True
     defaults: Mapping[str, float] = {}  # a model's settings, all that it takes
 
     def __init__(self, **settings: float):
@@ -49,7 +49,6 @@ class NetworkModel(RatingModel):
         super().__init__(**{**self.defaults, **settings})
         self.network: keras.Model | None = None
         self.history = pd.DataFrame()  # loss and val_loss of each epoch, MSE in stars²
-        self.callbacks: list = []  # more Keras callbacks, for instance to show progress
 
     def _fit(self, ratings: pd.DataFrame) -> None:
         s = self.settings
@@ -68,20 +67,27 @@ class NetworkModel(RatingModel):
             batches,
             epochs=s["epochs"],
             validation_data=self._batches(watched) if len(watched) else None,
-            callbacks=[*self._early_stopping(len(watched)), *self.callbacks],
+            callbacks=self._callbacks(len(watched)),
             verbose=0,
         )
         self.history = pd.DataFrame(log.history)
         self._fill_unknown(fitted)
 
-    def _early_stopping(self, watched: int) -> list:
-        patience = self.settings["patience"]
-        if not patience or not watched:
-            return []
-        stop = keras.callbacks.EarlyStopping(
-            patience=patience, restore_best_weights=True
-        )
-        return [stop]
+    def _callbacks(self, watched: int) -> list:
+        s, calls = self.settings, []
+        if s["patience"] and watched:
+            calls.append(
+                keras.callbacks.EarlyStopping(
+                    patience=s["patience"], restore_best_weights=True
+                )
+            )
+        if self.tell:
+            calls.append(epoch_lines(self.name, s["epochs"], self.tell))
+        return calls
+
+    def _memory(self) -> float:
+        # histories of a batch, dense, float32, and their copies in Keras
+        return 3 * 4 * PREDICT_BATCH * sum(self.catalogue.seen.shape)
 
     def _fill_unknown(self, rows: pd.DataFrame) -> None:
         """Gives codes without a training row the mean of those that have one.
@@ -102,10 +108,8 @@ class NetworkModel(RatingModel):
         self.encoder = Encoder(self.catalogue)
         users, movies = self.catalogue.seen.shape
         # OOV as everywhere in the tables' last row, so ids count from 1 here.
-        own = {"user": np.append(np.arange(1, users + 1), OOV).astype("int32")}
-        self.user_table = self.encoder.user | own
-        own = {"movie": np.append(np.arange(1, movies + 1), OOV).astype("int32")}
-        self.movie_table = self.encoder.movie | own
+        self.user_table = self.encoder.user | {"user": _numbers(users)}
+        self.movie_table = self.encoder.movie | {"movie": _numbers(movies)}
         seen = self.catalogue.seen.astype("float32")
         self.user_rows = _with_empty_row(normalised(seen))
         self.movie_rows = _with_empty_row(normalised(seen.T.tocsr()))
@@ -116,11 +120,10 @@ class NetworkModel(RatingModel):
 
     def _codes(self, user_table, u, i) -> dict[str, np.ndarray]:
         """Network inputs without the histories, for pairs at positions u and i."""
-        names = [tensor.name for tensor in self.network.inputs]
-        user = {n: user_table[n][u] for n in names if n in user_table}
-        return user | {
-            n: self.movie_table[n][i] for n in names if n in self.movie_table
-        }
+        names = {tensor.name for tensor in self.network.inputs}
+        user = {n: table[u] for n, table in user_table.items() if n in names}
+        movie = {n: table[i] for n, table in self.movie_table.items() if n in names}
+        return user | movie
 
     def _inputs(self, user_table, u, i) -> dict[str, np.ndarray]:
         """Network inputs for pairs at positions u and i; their histories are dense.
@@ -128,17 +131,16 @@ class NetworkModel(RatingModel):
         A history never shows the pair it serves: the network would learn to tell rated
         from unrated pairs, of which there is only one kind among the training rows.
         """
-        names = [tensor.name for tensor in self.network.inputs]
+        names = {tensor.name for tensor in self.network.inputs}
         inputs = self._codes(user_table, u, i)
-        row = np.arange(len(i))
-        if "user_history" in names:
-            inputs["user_history"] = self.user_rows[u].toarray()
-            known = i >= 0
-            inputs["user_history"][row[known], i[known]] = 0
-        if "movie_history" in names:
-            inputs["movie_history"] = self.movie_rows[i].toarray()
-            known = u >= 0
-            inputs["movie_history"][row[known], u[known]] = 0
+        for name, rows, own, other in (
+            ("user_history", self.user_rows, u, i),
+            ("movie_history", self.movie_rows, i, u),
+        ):
+            if name in names:
+                inputs[name] = rows[own].toarray()
+                known = np.flatnonzero(other >= 0)
+                inputs[name][known, other[known]] = 0
         return inputs
 
     def _predict(self, u, i, times):
@@ -150,12 +152,11 @@ class NetworkModel(RatingModel):
         return self._run(table, np.full(len(i), UNKNOWN), i)
 
     def _run(self, user_table, u, i) -> np.ndarray:
-        parts = [
-            self.network(self._inputs(user_table, u[k], i[k]), training=False)
-            for k in _slices(len(i))
-        ]
-        parts = [keras.ops.convert_to_numpy(part).reshape(-1) for part in parts]
-        return np.concatenate(parts) if parts else np.zeros(0)
+        parts = [np.zeros(0)]
+        for k in _slices(len(i)):
+            stars = self.network(self._inputs(user_table, u[k], i[k]), training=False)
+            parts.append(keras.ops.convert_to_numpy(stars).reshape(-1))
+        return np.concatenate(parts)
 
     def _build(self) -> keras.Model:
         raise NotImplementedError
@@ -202,6 +203,10 @@ class RowBatches(keras.utils.PyDataset):
             self.order = self.rng.permutation(len(self.order))
 
 
+def _numbers(count: int) -> np.ndarray:
+    return np.append(np.arange(1, count + 1), OOV).astype("int32")
+
+
 def _slices(count: int) -> list[slice]:
     return [slice(k, k + PREDICT_BATCH) for k in range(0, count, PREDICT_BATCH)]
 
@@ -222,3 +227,16 @@ def embedding(tensor, size: int, width: int, **options):
         size, width, name=f"{tensor.name}_embedding", **options
     )
     return layer(tensor)
+
+
+def same_layers(first: keras.Model, second: keras.Model) -> bool:
+    """Whether two networks have layers of equal kinds, shapes and weights."""
+
+    def layers(network):
+        facts = [
+            (type(x).__name__, str(x.output.shape), x.count_params())
+            for x in network.layers
+        ]
+        return sorted(facts)
+
+    return layers(first) == layers(second)

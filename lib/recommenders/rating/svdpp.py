@@ -1,4 +1,4 @@
-"""SVD++ with the Surprise library, its lists for all users at once."""
+"""SVD++ with the Surprise library."""
 
 import os
 import tempfile
@@ -8,8 +8,6 @@ import pandas as pd
 
 from lib.recommenders.rating.model import RatingModel
 from lib.schema import MOVIE, RATING, USER
-
-CHUNK = 256  # users per matrix product, which keeps memory at 256 × movies
 
 
 class SVDpp(RatingModel):
@@ -76,47 +74,6 @@ class SVDpp(RatingModel):
         taste = np.einsum("nk,nk->n", a["taste"][u], a["factors"][i])
         return a["mean"] + a["user"][u] + a["movie"][i] + taste
 
-    def score_block(self, users: np.ndarray) -> np.ndarray:
-        """Ratings of every movie for users at some positions: (users, movies) stars."""
-        a = self.arrays
-        scores = a["taste"][users] @ a["factors"][:-1].T
-        scores += a["mean"] + a["user"][users][:, None] + a["movie"][:-1]
-        return self._clip(scores)
-
-    def recommend_all(self, n: int = 10) -> pd.DataFrame:
-        """The n best unseen movies of every user who rated something.
-
-        Returns:
-            userId, rank (from 1), movieId, rating (stars), sorted by user and rank.
-        """
-        seen = self.catalogue.seen
-        active = np.flatnonzero(np.diff(seen.indptr))
-        parts = [
-            self._best_of_block(active[k : k + CHUNK], n)
-            for k in range(0, len(active), CHUNK)
-        ]
-        return pd.concat(parts, ignore_index=True)
-
-    def _best_of_block(self, users: np.ndarray, n: int) -> pd.DataFrame:
-        scores = self.score_block(users)
-        row, column = self.catalogue.seen[users].nonzero()
-        scores[row, column] = -np.inf
-        n = min(n, scores.shape[1])
-        best = np.argpartition(-scores, n - 1, axis=1)[:, :n]
-        found = np.take_along_axis(scores, best, axis=1)
-        order = np.lexsort((best, -found), axis=1)
-        best = np.take_along_axis(best, order, axis=1)
-        found = np.take_along_axis(found, order, axis=1)
-        table = pd.DataFrame(
-            {
-                USER: np.repeat(self.catalogue.user_ids[users], n),
-                "rank": np.tile(np.arange(1, n + 1), len(users)),
-                MOVIE: self.catalogue.movie_ids[best.ravel()],
-                RATING: found.ravel(),
-            }
-        )
-        return table[np.isfinite(table[RATING])]
-
 
 def unseen_against_mean(model: SVDpp) -> float:
     """What the usual top-N recipe calls its RMSE: no error of any rating.
@@ -128,13 +85,11 @@ def unseen_against_mean(model: SVDpp) -> float:
     Returns:
         RMSE in stars between the predictions and the constant mean.
     """
-    seen = model.catalogue.seen
-    rated = np.flatnonzero(np.bincount(seen.indices, minlength=seen.shape[1]))
+    rated = model.catalogue.movie_counts > 0
     total, count = 0.0, 0
-    for start in range(0, seen.shape[0], CHUNK):
-        users = np.arange(start, min(start + CHUNK, seen.shape[0]))
-        unseen = seen[users].toarray()[:, rated] == 0
-        gaps = model.score_block(users)[:, rated] - model.arrays["mean"]
-        total += float(np.sum(np.square(gaps[unseen])))
-        count += int(unseen.sum())
+    for user in model.catalogue.user_ids.tolist():
+        unseen = rated.copy()
+        unseen[model.catalogue.seen_by(model.position(user))] = False
+        gaps = model.score_movies(user)[unseen] - model.arrays["mean"]
+        total, count = total + np.sum(np.square(gaps)), count + len(gaps)
     return float(np.sqrt(total / count))

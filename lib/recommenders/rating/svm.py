@@ -50,6 +50,13 @@ class SVMModel(RatingModel):
             components=components, gamma=gamma, cost=cost, damping=damping, seed=seed
         )
 
+    def _memory(self) -> float:
+        # products of movies with a common rater, and the rows seen through the kernel
+        seen = self.catalogue.seen
+        pairs = np.square(np.diff(seen.indptr).astype(float)).sum()
+        pairs = min(pairs, float(seen.shape[1]) ** 2)
+        return 56 * pairs + 8 * seen.nnz * (3 * self.settings["components"] + 60)
+
     def _fit(self, ratings: pd.DataFrame) -> None:
         s = self.settings
         u, i = self.catalogue.locate(ratings)

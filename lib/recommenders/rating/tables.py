@@ -1,11 +1,11 @@
-"""Tables and sentences of the notebooks on rating models."""
+"""Tables of the notebooks on rating models."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 
 from lib.figures.style import label
-from lib.progress import tell_progress
+from lib.progress import announce
 from lib.recommenders.data import RatingData
 from lib.recommenders.ranking.tables import verdict
 from lib.recommenders.rating.evaluate import (
@@ -16,39 +16,33 @@ from lib.recommenders.rating.evaluate import (
     U1,
     Measured,
     difference,
-    with_interval,
-)
-from lib.recommenders.rating.protocols import (
     movie_mean_rmse,
     new_user_rmse,
     new_user_split,
+    with_interval,
 )
-from lib.recommenders.rating.registry import model_class
-from lib.schema import MOVIE, TITLE
+from lib.recommenders.rating.registry import knows, model_class
+from lib.schema import RATING, TITLE
 
 WORDS = {
-    TRAIN_ROWS: "rows it was fitted on",
-    ALL_ROWS: "all rows, fitted ones too",
-    RANDOM: "held-out fifth, random",
-    U1: "held-out fifth, u1",
+    TRAIN_ROWS: "fitted rows",
+    ALL_ROWS: "all rows",
+    RANDOM: "random fifth",
+    U1: "fifth u1",
     FIVE_FOLD: "five-fold",
 }
-
-MOVIE_MEAN = "each movie's mean"  # forecast for users never met
+MOVIE_MEAN = "movie_mean"  # each movie's mean, the forecast for users never met
+EXTRA = {"fit_seconds": "fit (s)", "model_mb": "size (MB)", MOVIE_MEAN: "Movie's mean"}
 
 
 def protocol_table(measured: Mapping[str, Measured], metric: str) -> pd.DataFrame:
-    """One row per protocol in words, one column per model name."""
-    rows = {}
-    for protocol, words in WORDS.items():
-        values = {
-            name: one.metrics(protocol)[metric]
-            for name, one in measured.items()
-            if protocol in one.forecasts
-        }
-        if values:
-            rows[words] = values
-    return pd.DataFrame.from_dict(rows, orient="index")[list(measured)]
+    """One row per model, one column per protocol in words."""
+    rows = {
+        name: {WORDS[p]: one.metrics(p)[metric] for p in WORDS if p in one.forecasts}
+        for name, one in measured.items()
+    }
+    table = pd.DataFrame.from_dict(rows, orient="index")
+    return table[[words for words in WORDS.values() if words in table]]
 
 
 def score_table(measured: Mapping[str, Measured], protocol: str) -> pd.DataFrame:
@@ -66,19 +60,18 @@ def score_table(measured: Mapping[str, Measured], protocol: str) -> pd.DataFrame
     return pd.DataFrame.from_dict(rows, orient="index").sort_values("rmse")
 
 
-def with_brackets(table: pd.DataFrame) -> pd.DataFrame:
-    """The columns rmse_low and rmse_high as one text column after rmse."""
-    table = table.copy()
-    low, high = table.pop("rmse_low"), table.pop("rmse_high")
-    texts = [f"{a:.3f} to {b:.3f}" for a, b in zip(low, high, strict=True)]
-    table.insert(table.columns.get_loc("rmse") + 1, "95 % interval", texts)
-    return table
-
-
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with names for readers."""
-    extra = {"fit_seconds": "fit (s)", "model_mb": "size (MB)"}
-    return table.rename(index=label, columns=lambda c: extra.get(c, label(c)))
+    """The table for readers: what each model knows, intervals as text, plain names."""
+    table = table.copy()
+    if "rmse_low" in table:
+        low, high = table.pop("rmse_low"), table.pop("rmse_high")
+        texts = [f"{a:.3f} to {b:.3f}" for a, b in zip(low, high, strict=True)]
+        table.insert(table.columns.get_loc("rmse") + 1, "95 % interval", texts)
+    words = [knows(name) for name in table.index]
+    if set(words) != {"–"}:
+        table.insert(0, "knows", words)
+    names = {name: EXTRA.get(name, label(name)) for name in (*table.index, *table)}
+    return table.rename(index=names, columns=names)
 
 
 def gap_table(forecasts: Mapping[str, pd.DataFrame], first: str) -> pd.DataFrame:
@@ -91,6 +84,7 @@ def gap_table(forecasts: Mapping[str, pd.DataFrame], first: str) -> pd.DataFrame
         # A lower error is better, so the ends change places for the verdict.
         ends = pd.Series({"low": -gap["high"], "high": -gap["low"]})
         rows[label(name)] = {
+            "knows": knows(name),
             "difference": f"{gap['difference']:+.4f}",
             "95 % interval": f"{gap['low']:+.4f} to {gap['high']:+.4f}",
             "verdict": verdict(ends),
@@ -126,17 +120,17 @@ def cold_start_table(data: RatingData, settings: Mapping[str, Mapping]) -> pd.Da
     """RMSE in stars for users whose ratings were all left out of the training.
 
     Args:
-        data: a data set with demographics.
+        data: a data set.
         settings: model name → arguments.
 
     Returns:
-        One row per model and one for each movie's mean, best first; rmse.
+        One row per model and MOVIE_MEAN for each movie's mean, best first; rmse.
     """
     known, new = new_user_split(data.ratings)
     rows = {MOVIE_MEAN: movie_mean_rmse(known, new)}
     for name, values in settings.items():
         model = model_class(name)(**values)
-        tell_progress(model)
+        model.tell = announce
         model.fit(known, data.users, data.movies)
         rows[name] = new_user_rmse(model, new, data.users)
     return pd.Series(rows, name="rmse").sort_values().to_frame()
@@ -147,7 +141,7 @@ def list_table(lists: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     columns = {
         label(name): [
             f"{title} ({rating:.2f})"
-            for title, rating in zip(table[TITLE], table["rating"], strict=True)
+            for title, rating in zip(table[TITLE], table[RATING], strict=True)
         ]
         for name, table in lists.items()
     }
@@ -160,11 +154,3 @@ def twins(data: RatingData) -> float:
     """Share of the movies that agree with another one in year and genres."""
     kind = ["genres", "release_year"]
     return float(data.movies.duplicated(kind, keep=False).mean())
-
-
-def named_lists(lists: pd.DataFrame, movies: pd.DataFrame, users: int = 2):
-    """The first users' lists of `SVDpp.recommend_all` with titles."""
-    titles = movies.set_index(MOVIE)[TITLE]
-    some = lists[lists["userId"].isin(lists["userId"].unique()[:users])]
-    shown = some.assign(title=some[MOVIE].map(titles))
-    return shown.set_index("userId")
