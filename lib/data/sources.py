@@ -93,7 +93,7 @@ def _place(dataset: str) -> tuple[Path, str]:
     if path.is_dir():
         return path, dataset.rstrip("/")
     if path.is_file() and path.suffix == ".zip":
-        from lib.data.archive import extract
+        from lib.data.fetch import extract
 
         return extract(path, paths.RAW / "extracted" / path.name), dataset
     if path.is_file():

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.data import archive as archives
+from lib.data import fetch as archives
 from lib.errors import UserError
 from lib.files import new_folder
 from tests.data.zips import FILES, make_zip, one_line, visible

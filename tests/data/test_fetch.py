@@ -189,7 +189,30 @@ def test_what_a_killed_download_left_is_removed(known, tmp_path):
     (tmp_path / "archives" / "tmpabc123").write_bytes(known[:50])
     with serve({"/ml-100k.zip": [known]}) as (url, _):
         download.fetch("ml-100k", tmp_path, grouplens=url)
-    assert visible(tmp_path / "archives") == ["ml-100k.zip"]
+    assert visible(tmp_path / "archives") == ["SHA256SUMS", "ml-100k.zip"]
+
+
+def test_the_first_sum_is_kept_and_a_change_is_told(tmp_path, caplog):
+    first, later = make_zip(FILES), make_zip({"ml-x/ratings.csv": b"newer"})
+    sums = tmp_path / "archives" / "SHA256SUMS"
+    for body in (first, later):
+        shutil.rmtree(tmp_path / "ml-latest", ignore_errors=True)
+        (tmp_path / "archives" / "ml-latest.zip").unlink(missing_ok=True)
+        assert "has changed" not in caplog.text
+        with serve({"/ml-latest.zip": [body]}) as (url, _):
+            download.fetch("ml-latest", tmp_path, grouplens=url)
+        assert (
+            sums.read_text() == f"{hashlib.sha256(first).hexdigest()}  ml-latest.zip\n"
+        )
+    assert hashlib.sha256(later).hexdigest() in caplog.text
+    assert "has changed" in caplog.text
+
+
+def test_a_download_without_an_end_is_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "MAX_DOWNLOAD", 2**20)
+    with serve({"/ml-latest.zip": [bytes(2**21)]}) as (url, _):
+        message = fails("ml-latest", tmp_path, grouplens=url, retries=0)
+    assert "more than 1 MiB" in message
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="makes its certificate with it")
