@@ -6,20 +6,24 @@ faulty row looked for.
 """
 
 import csv
+import errno
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from lib.data.logfile import LOG_COLUMNS, LogFile
-from lib.data.text_tables import not_utf8
-from lib.errors import UserError
+from lib.data.text_tables import brief, not_utf8
+from lib.errors import UserError, shown_text
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
 
 LAST_SECOND = 4_102_444_800  # 2100-01-01
 FIRST_MILLISECOND = 100_000_000_000  # in seconds the year 5138, in milliseconds 1973
 RATINGS = (0.5, 5.0)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_LONGEST_FIELD = 10_000_000  # characters
 _EXPECTED = {
     USER: "a whole number",
     MOVIE: "a whole number",
@@ -46,18 +50,26 @@ def stage(log: LogFile, target: Path) -> None:
             log.typed().sink_parquet(attempt, engine="streaming")
             os.replace(attempt, target)
             return
-    except pl.exceptions.PolarsError:
-        pass  # a stray character: read again, leniently, to find it
+    except pl.exceptions.PolarsError as error:
+        _check_disk(error)  # else a stray character: read again, leniently, to find it
     try:
         log.lenient().sink_parquet(target, engine="streaming")
     except pl.exceptions.PolarsError as error:
+        _check_disk(error)
         _find_broken_line(log)
         raise UserError(
-            f"{log.shown}: cannot be read ({str(error).splitlines()[0][:120]}); "
+            f"{log.shown}: cannot be read ({brief(error)}); "
             "expected a complete CSV or Parquet file; check how it was made"
         ) from error
     if log.separator and log.separator != "::":
         _find_broken_line(log, only_encoding=True)
+
+
+def _check_disk(error: Exception) -> None:
+    """Raise the OSError of a full disk, which Polars tells as one of the file."""
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    if number and int(number[1]) in _FULL:
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 @dataclass(frozen=True)
@@ -110,7 +122,32 @@ def check(log: LogFile, staged: Path) -> Facts:
     low, high = facts["low"], facts["high"]
     if low is not None and (low < RATINGS[0] or high > RATINGS[1]):
         _fail_rating(log, rows, low, high)
+    _check_end(log, rows, facts["rows"])
     return Facts(facts["rows"], facts["blank"], facts["first"], facts["last"], unit)
+
+
+def _check_end(log: LogFile, rows: pl.LazyFrame, count: int) -> None:
+    """Refuse a file that was cut inside its last timestamp.
+
+    Of such a file the last line has no end, and its timestamp fewer digits than the
+    one before and a smaller value than all others.
+    """
+    if not log.separator or count < 2:
+        return
+    with log.path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) in b"\r\n":
+            return
+    before, last = rows.slice(count - 2).select(TIMESTAMP).collect()[TIMESTAMP]
+    if before is None or last is None or len(str(last)) >= len(str(before)):
+        return
+    earlier = rows.head(count - 1).select(pl.col(TIMESTAMP).min())
+    if last < earlier.collect(engine="streaming").item():
+        raise UserError(
+            f"{log.shown}, {log.line(count - 1)}: found the time {last} and no line "
+            f"end behind it, expected one such as {before}: the file was cut short; "
+            "copy it again, or end its last line if it is whole"
+        )
 
 
 def _facts(rows: pl.LazyFrame) -> dict:
@@ -166,9 +203,10 @@ def _fail(
     found = rows.with_row_index("row").filter(fault).select("row").head(1).collect()
     row = found.item()
     value = log.text().select(column).slice(row, 1).collect().item()
-    value = "nothing" if value is None else f"{str(value)[:40]!r}"
+    value = "nothing" if value is None else f"'{shown_text(value, 40)}'"
     raise UserError(
-        f"{log.shown}, {log.line(row)}, column {log.columns[column]}: found {value}, "
+        f"{log.shown}, {log.line(row)}, column {shown_text(log.columns[column])}: "
+        f"found {value}, "
         f"expected {expected or _EXPECTED[column]}; {do}"
     )
 
@@ -185,14 +223,26 @@ def _find_broken_line(log: LogFile, only_encoding: bool = False) -> None:
                 raise not_utf8(log.shown, line, error.start, number) from error
     if only_encoding:
         return
-    width = len(log.names) if log.names else None
-    with log.path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, delimiter=log.separator)
-        for row in reader:
-            width = width or len(row)
-            if len(row) > width:
-                raise UserError(
-                    f"{log.shown}, line {reader.line_num}: found {len(row)} fields, "
-                    f"expected {width}; put text with commas in quotes or correct the "
-                    "line"
-                )
+    width = 7 if log.separator == ":" else len(log.names or []) or None
+    quoting = csv.QUOTE_NONE if log.names else csv.QUOTE_MINIMAL
+    limit = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        with log.path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, delimiter=log.separator, quoting=quoting)
+            for row in reader:
+                width = width or len(row)
+                if len(row) > width:
+                    halved = 2 if log.separator == ":" else 1  # "::" is two bytes
+                    found, expected = -(-len(row) // halved), -(-width // halved)
+                    raise UserError(
+                        f"{log.shown}, line {reader.line_num}: found {found} fields, "
+                        f"expected {expected}; put text with commas in quotes or "
+                        "correct the line"
+                    )
+    except csv.Error as error:
+        raise UserError(
+            f"{log.shown}, line {reader.line_num}: found a text that does not end "
+            f"({brief(error)}), expected a closing quote; correct the quotes"
+        ) from error
+    finally:
+        csv.field_size_limit(limit)

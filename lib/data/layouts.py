@@ -1,12 +1,14 @@
 """Finding the request log of a data set: MovieLens' three layouts, and event logs."""
 
 import csv
+import os
 from pathlib import Path
 
 import polars as pl
 
 from lib.data.logfile import DAT_FIELDS, LogFile
-from lib.errors import UserError
+from lib.data.text_tables import brief, check_file, shown_names
+from lib.errors import UserError, shown_text
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
 
 # Names tried, in this order, for the columns of an event log that are not given
@@ -26,6 +28,9 @@ NO_RATINGS = "none"  # in the place of the column of the ratings
 _MOVIELENS = {c: c for c in (USER, MOVIE, RATING, TIMESTAMP)}
 _LOG_PATTERNS = ("ratings*.csv", "ratings*.dat", "u.data")
 _NOT_A_LOG = ("movies*", "links*", "users*", "tags*", "genome*", "metadata*")
+_TABLES = ("*.csv", "*.tsv", "*.parquet")
+_DEPTH, _MOST = 3, 20_000  # how far below a folder, and among how many files, to look
+_LINE = 65_536  # bytes of a first line
 _SEPARATORS = {",": "a comma", ";": "';'", "\t": "a tab", "|": "'|'"}
 
 
@@ -44,9 +49,9 @@ def find_log(place: Path, shown: str, columns: dict[str, str]) -> LogFile:
     Raises:
         UserError: No log is there, or a column of it is missing.
     """
-    if place.is_file():
+    if not place.is_dir():
         return _log_file(place, shown, columns)
-    folder = _folder_with_data(place)
+    folder = _folder_with_data(place, shown)
     inside = folder.relative_to(place)
     shown = shown if inside == Path() else f"{shown}/{inside}"
     for pattern in _LOG_PATTERNS:
@@ -62,21 +67,45 @@ def find_log(place: Path, shown: str, columns: dict[str, str]) -> LogFile:
     )
 
 
-def _folder_with_data(place: Path) -> Path:
+def _folder_with_data(place: Path, shown: str) -> Path:
     """The folder itself, or the one below it that holds the files of an archive."""
-    folders = [place, *sorted(p for p in place.rglob("*") if p.is_dir())]
-    folders = [f for f in folders if "__MACOSX" not in f.parts]
-    for folder in folders:
-        if any(any(folder.glob(p)) for p in _LOG_PATTERNS):
-            return folder
-    return next((f for f in folders if _tables(f)), place)
+    folders = _folders(place, shown)
+    for patterns in (_LOG_PATTERNS, _TABLES):
+        for folder in folders:
+            if any(any(folder.glob(p)) for p in patterns):
+                return folder
+    return place
+
+
+def _folders(place: Path, shown: str) -> list[Path]:
+    """The folder and those in it, links not followed; refused where it is too much."""
+    found, seen, errors = [], 0, []
+    for folder, inside, files in os.walk(place, onerror=errors.append):
+        depth = len(Path(folder).relative_to(place).parts)
+        hidden = depth >= _DEPTH or "__MACOSX" in Path(folder).parts
+        inside[:] = [] if hidden else sorted(inside)
+        seen += len(files) + 1
+        if seen > _MOST:
+            raise UserError(
+                f"{shown}: found more than {_MOST:,} files, expected the folder of one "
+                "data set; give the path of the log itself"
+            )
+        if "__MACOSX" not in Path(folder).parts:
+            found.append(Path(folder))
+    if errors and len(found) < 2 and not any(place.glob("*.*")):
+        raise UserError(
+            f"{shown}: cannot be read ({errors[0].strerror}); expected a folder that "
+            "you may read; change its permissions"
+        )
+    return found
 
 
 def _tables(folder: Path) -> list[Path]:
-    return sorted(p for e in ("csv", "tsv", "parquet") for p in folder.glob(f"*.{e}"))
+    return sorted(p for pattern in _TABLES for p in folder.glob(pattern))
 
 
 def _log_file(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
+    check_file(path, shown)
     if path.suffix == ".parquet":
         return _parquet_log(path, shown, columns)
     first = _first_line(path, shown)
@@ -101,10 +130,10 @@ def _log_file(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
 
 def _parquet_log(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
     try:
-        names = pl.scan_parquet(path).collect_schema().names()
+        names = pl.scan_parquet(path, glob=False).collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(
-            f"{shown}: cannot be read as Parquet ({_brief(error)}); write it again"
+            f"{shown}: cannot be read as Parquet ({brief(error)}); write it again"
         ) from error
     return LogFile(path, shown, _columns(shown, names, columns, None), "")
 
@@ -114,16 +143,21 @@ def _without(column: str) -> dict[str, str]:
 
 
 def _first_line(path: Path, shown: str) -> str:
-    try:
-        with path.open("rb") as file:
-            line = file.readline(65_536)
-    except OSError as error:
-        raise UserError(
-            f"{shown}: cannot be read ({error.strerror}); check the path and permission"
-        ) from error
+    with path.open("rb") as file:
+        line = file.readline(_LINE)
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(
             f"{shown}, line 1: found UTF-16 text, expected UTF-8; save it as UTF-8"
+        )
+    if b"\r" in line.rstrip(b"\r\n"):
+        raise UserError(
+            f"{shown}, line 1: found line ends of CR alone, expected LF or CRLF; save "
+            "the file with Unix line ends"
+        )
+    if len(line) == _LINE:
+        raise UserError(
+            f"{shown}, line 1: found more than {_LINE:,} bytes, expected a line of a "
+            "request log; check that it is the right file"
         )
     try:
         text = line.decode("utf-8-sig").strip("\r\n")
@@ -145,8 +179,8 @@ def _expect_fields(shown: str, line: str, separator: str, count: int) -> None:
     if found < count:
         name = _SEPARATORS.get(separator, f"'{separator}'")
         raise UserError(
-            f"{shown}, line 1: found {line[:60]!r}, expected {count} fields with "
-            f"{name} between them; check the separator"
+            f"{shown}, line 1: found '{shown_text(line)}', expected {count} fields "
+            f"with {name} between them; check the separator"
         )
 
 
@@ -183,10 +217,6 @@ def _missing(
         else f"rename it or name it with {PARAMETERS[column]}=…"
     )
     return (
-        f"{shown}: column {' or '.join(wanted[:3])} is missing, found "
-        f"{', '.join(names[:8])}; {do}"
+        f"{shown}: column {shown_text(' or '.join(wanted[:3]))} is missing, found "
+        f"{shown_names(names)}; {do}"
     )
-
-
-def _brief(error: Exception) -> str:
-    return str(error).splitlines()[0][:80]

@@ -7,6 +7,8 @@ turns what is no number or date into null, so that the faulty row can be shown.
 
 import csv
 import itertools
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,9 @@ import polars as pl
 import polars.selectors as cs
 
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+
+# Polars would stop at a zone that it does not know; Parquet's times are in UTC anyway
+os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
 
 LOG_COLUMNS = [USER, MOVIE, RATING, TIMESTAMP]
 # "::" is two bytes and Polars separates by one: between two colons is an empty field
@@ -58,8 +63,9 @@ class LogFile:
         """First line of a row in a file whose texts may hold line breaks."""
         with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
             reader = csv.reader(file, delimiter=self.separator)
-            for _ in itertools.islice(reader, row + 1):  # the header and the rows above
-                pass
+            with suppress(csv.Error):  # a quote without an end: the lines so far count
+                for _ in itertools.islice(reader, row + 1):  # header and rows above
+                    pass
             return reader.line_num + 1
 
     def typed(self) -> pl.LazyFrame:
@@ -93,6 +99,9 @@ class LogFile:
     def _select(self, frame: pl.LazyFrame, types: dict) -> pl.LazyFrame:
         """The four columns under their own names, rating null where there is none."""
         found = {c: pl.col(n) for c, n in self.columns.items()}
+        if self.names == DAT_FIELDS:  # read all fields, or further ones go unnoticed
+            single = pl.any_horizontal(pl.col(DAT_FIELDS[1::2]).is_not_null())
+            found[TIMESTAMP] = pl.when(~single).then(found[TIMESTAMP])
         if types:
             found = {c: e.cast(types[self.columns[c]]) for c, e in found.items()}
         found.setdefault(RATING, pl.lit(None, pl.Float64))
@@ -102,7 +111,7 @@ class LogFile:
 
     def _scan(self, **options) -> pl.LazyFrame:
         if not self.separator:
-            return pl.scan_parquet(self.path)
+            return pl.scan_parquet(self.path, glob=False)
         if self.separator == "::":
             return self._scan_tags()
         headless = self.names is not None
@@ -112,6 +121,7 @@ class LogFile:
             has_header=not headless,
             new_columns=self.names,
             quote_char=None if headless else '"',
+            glob=False,
             **options,
         )
 
@@ -123,6 +133,7 @@ class LogFile:
             new_columns=["line"],
             quote_char=None,
             infer_schema=False,
+            glob=False,
         )
         groups = {USER: 1, MOVIE: 2, TIMESTAMP: 3}
         return lines.select(

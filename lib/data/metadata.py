@@ -15,14 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 
+from lib.data.text_tables import MAX_TABLE, brief, check_file, read_table, shown_names
 from lib.errors import UserError
 from lib.schema import GENRES, MOVIE, OVERVIEW, RELEASE_YEAR, TAGLINE, TITLE
 
 TMDB = "tmdbId"
 FILES = ("tmdb_5000_movies.csv", "movies_metadata*.csv")
 FOLDERS = ("tmdb-5000", "the-movies-dataset")  # looked for beside the data set
-LINKS = "links.csv"
+LINKS = "links*.csv"
 NUMBERS = ("budget", "revenue", "runtime", "vote_average", "vote_count")
 ZERO_MEANS_UNKNOWN = ("budget", "revenue", "runtime")
 TEXTS = (TITLE, OVERVIEW, TAGLINE)
@@ -68,9 +70,9 @@ def load_metadata(folder: Path, movies: pd.DataFrame) -> Metadata | None:
         return None
     tables, problems = zip(*map(read_metadata, files), strict=True)
     table = pd.concat(tables).drop_duplicates(TMDB)
-    links = folder / LINKS
-    if links.is_file():
-        found, matched_by = join_by_links(table, read_links(links)), LINKS
+    links = find_links(folder)
+    if links is not None:
+        found, matched_by = join_by_links(table, read_links(links)), links.name
         found = found[found[MOVIE].isin(movies[MOVIE])]
     else:
         found, matched_by = join_by_title(table, movies), "title and year"
@@ -87,11 +89,39 @@ def find_metadata(folder: Path) -> list[Path]:
     return []
 
 
+def find_links(folder: Path) -> Path | None:
+    """The file that says which movieId is which tmdbId."""
+    return next((p for p in sorted(folder.glob(LINKS)) if p.is_file()), None)
+
+
+def read_titles(folder: Path) -> pl.DataFrame | None:
+    """Movies of a data set by the metadata in its own folder, None without any.
+
+    Returns:
+        movieId (int64), title, genres (``A|B``), release_year (int32), overview and
+        tagline of every movie of the links file; null where unknown.
+
+    Raises:
+        UserError: a file cannot be read at all.
+    """
+    files = [p for name in FILES for p in sorted(folder.glob(name))]
+    links = find_links(folder)
+    if not files or links is None:
+        return None
+    table, _ = read_metadata(files[0])
+    table[RELEASE_YEAR] = table["release_date"].dt.year.astype("Int32")
+    found = read_links(links).merge(table, on=TMDB, how="left")
+    columns = [MOVIE, TITLE, GENRES, RELEASE_YEAR, OVERVIEW, TAGLINE]
+    texts = dict.fromkeys((TITLE, GENRES, OVERVIEW, TAGLINE), pl.String)
+    movies = pl.from_pandas(found[columns]).cast({RELEASE_YEAR: pl.Int32, **texts})
+    return movies.with_columns(pl.col(*texts).replace("", None))
+
+
 def read_metadata(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Reads one file of either layout.
 
     Args:
-        path: CSV in UTF-8 with at least the columns `NEEDED`.
+        path: CSV in UTF-8 with at least the columns `NEEDED`, or all but `NUMBERS`.
 
     Returns:
         The movies, as in `Metadata.movies` with tmdbId (int64) for movieId, and the
@@ -140,21 +170,25 @@ class _Problems:
 def _read_rows(path: Path) -> tuple[list[list], _Problems]:
     """[line, *NEEDED] of each row as text, without those of a wrong length."""
     problems = _Problems()
+    check_file(path, str(path), MAX_TABLE)
     limit = csv.field_size_limit(MAX_FIELD)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
             header = next(reader, [])
+            width = len(header)
+            header += [name for name in NUMBERS if name not in header]  # unknown
             missing = [name for name in NEEDED if name not in header]
             if missing:
                 raise UserError(
-                    f"{path}: columns {missing} are missing; expected TMDB 5000 or "
-                    "The Movies Dataset; take the original file"
+                    f"{path}: columns {shown_names(missing)} are missing; expected "
+                    "TMDB 5000 or The Movies Dataset; take the original file"
                 )
             places = [header.index(name) for name in NEEDED]
             rows = []
             for row in reader:
-                if len(row) == len(header):
+                if len(row) == width:
+                    row += [""] * (len(header) - width)
                     rows.append([reader.line_num, *(row[k].strip() for k in places)])
                 else:
                     problems.note(
@@ -162,7 +196,8 @@ def _read_rows(path: Path) -> tuple[list[list], _Problems]:
                     )
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise UserError(
-            f"{path}: cannot be read as CSV in UTF-8 ({error}); take the original file"
+            f"{path}: cannot be read as CSV in UTF-8 ({brief(error)}); take the "
+            "original file"
         ) from error
     finally:
         csv.field_size_limit(limit)
@@ -213,15 +248,12 @@ def read_links(path: Path) -> pd.DataFrame:
     """movieId and tmdbId (int64) of links.csv, movies without a tmdbId left out.
 
     Raises:
-        UserError: the columns are missing.
+        UserError: the file cannot be read, or the columns are missing.
     """
-    links = pd.read_csv(path, dtype=str)
-    if not {MOVIE, TMDB} <= set(links.columns):
-        raise UserError(
-            f"{path}: columns {list(links.columns)}; expected {MOVIE} and {TMDB}"
-        )
-    numbers = links[[MOVIE, TMDB]].apply(pd.to_numeric, errors="coerce").dropna()
-    return numbers.astype("int64").drop_duplicates(MOVIE)
+    links = read_table(path, str(path), [MOVIE, TMDB]).select(MOVIE, TMDB).to_pandas()
+    numbers = links.apply(pd.to_numeric, errors="coerce").astype(float)
+    whole = (numbers.abs() < 2**53).all(axis=1)  # neither empty nor infinite
+    return numbers[whole].astype("int64").drop_duplicates(MOVIE)
 
 
 def join_by_links(table: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:

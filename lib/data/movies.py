@@ -4,12 +4,11 @@ Movies are few, so they are read at once, as text first: a fault is then found w
 line.
 """
 
-import ast
-import json
 from pathlib import Path
 
 import polars as pl
 
+from lib.data.metadata import read_titles
 from lib.data.text_tables import read_table, split_lines, whole_numbers
 from lib.schema import (
     GENRES,
@@ -29,7 +28,6 @@ ITEM_GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "
     "Fantasy Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
 ).split()
-_METADATA_FILES = ("movies_metadata*.csv", "tmdb_5000_movies.csv")
 _TEXTS = [OVERVIEW, TAGLINE]
 _ITEM_FIELDS = [MOVIE, TITLE, "release", "video", "url", *ITEM_GENRES]
 
@@ -57,7 +55,7 @@ def read_movies(folder: Path, shown: str) -> pl.DataFrame | None:
     """
     readers = {"movies.csv": _read_csv, "movies.dat": _read_dat, "u.item": _read_item}
     name = next((n for n in readers if (folder / n).is_file()), None)
-    metadata = _read_metadata(folder, shown)
+    metadata = read_titles(folder)
     if name is None:
         return metadata
     movies = readers[name](folder / name, f"{shown}/{name}")
@@ -126,37 +124,3 @@ def _read_item(path: Path, shown: str) -> pl.DataFrame:
     genres = pl.concat_str(flags, separator="|", ignore_nulls=True).alias(GENRES)
     table = table.select(MOVIE, TITLE, genres)
     return whole_numbers(table, MOVIE, shown, header=0)
-
-
-def _read_metadata(folder: Path, shown: str) -> pl.DataFrame | None:
-    """Titles and texts of TMDB in one of Kaggle's layouts, joined by links*.csv."""
-    found = [p for n in _METADATA_FILES for p in sorted(folder.glob(n))]
-    links = next(iter(sorted(folder.glob("links*.csv"))), None)
-    if not found or links is None:
-        return None
-    metadata = found[0]
-    fields = ["id", TITLE, GENRES, "release_date", *_TEXTS]
-    records = read_table(metadata, f"{shown}/{metadata.name}", fields)
-    records = records.with_columns(pl.col("id").cast(pl.Int64, strict=False))
-    records = records.drop_nulls("id").unique("id", keep="first", maintain_order=True)
-    ids = read_table(links, f"{shown}/{links.name}", [MOVIE, "tmdbId"])
-    ids = whole_numbers(ids, MOVIE, f"{shown}/{links.name}")
-    ids = ids.with_columns(
-        pl.col("tmdbId").cast(pl.Float64, strict=False).cast(pl.Int64)
-    )
-    table = ids.join(records, left_on="tmdbId", right_on="id", maintain_order="left")
-    year = pl.col("release_date").str.extract(r"^(\d{4})-").cast(pl.Int32)
-    genres = pl.col(GENRES).map_elements(_genre_names, pl.String)
-    return table.select(MOVIE, TITLE, genres, year.alias(RELEASE_YEAR), *_TEXTS)
-
-
-def _genre_names(field: str) -> str | None:
-    """Names in TMDB's list of genres: JSON in one edition, Python literals in another.
-
-    A field that is neither has no genres: the full Kaggle file has such rows.
-    """
-    try:
-        genres = json.loads(field) if '"' in field else ast.literal_eval(field)
-        return "|".join(g["name"] for g in genres) or None
-    except (ValueError, SyntaxError, TypeError, KeyError):
-        return None

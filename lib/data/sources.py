@@ -10,8 +10,9 @@ from lib import paths
 from lib.data.layouts import find_log
 from lib.data.logfile import LogFile
 from lib.data.movies import read_movies
+from lib.data.text_tables import check_file
 from lib.data.users import read_users
-from lib.errors import UserError
+from lib.errors import UserError, shown_text
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
 
 SAMPLE = "sample"
@@ -85,32 +86,41 @@ def open_dataset(
 
 def _place(dataset: str) -> tuple[Path, str]:
     """Folder or file of a data set, and how messages name it."""
+    from lib.data.fetch import NAMES, extract, fetch
+
     if dataset == SAMPLE:
         return _sample(), SAMPLE
-    path = paths.resolve(dataset)
-    if not path.exists() and os.environ.get("MOVIELENS_DIR"):
-        path = Path(os.environ["MOVIELENS_DIR"]).expanduser().resolve() / dataset
-    if path.is_dir():
-        return path, dataset.rstrip("/")
-    if path.is_file() and path.suffix == ".zip":
-        from lib.data.fetch import extract
-
-        return extract(path, paths.RAW / "extracted" / path.name), dataset
-    if path.is_file():
-        if path.suffix[1:] in _ANY:
-            return path, dataset
+    shown = shown_text(dataset.rstrip("/") or dataset)
+    try:
+        path = paths.resolve(dataset)
+        if not path.exists() and os.environ.get("MOVIELENS_DIR"):
+            path = Path(os.environ["MOVIELENS_DIR"]).expanduser().resolve() / dataset
+        there = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop, NUL, 5,000 letters
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"{dataset}: found a {path.suffix or 'file without suffix'} file, expected "
+            f"DATASET={shown}: cannot be opened ({shown_text(reason)}); expected "
+            "'sample', a path or the name of a MovieLens set"
+        ) from error
+    if path.is_dir():
+        return path, shown
+    if not there and dataset in NAMES:
+        return fetch(dataset), dataset
+    if not there:
+        raise UserError(
+            f"DATASET={shown}: nothing is there ({shown_text(path)}); expected "
+            "'sample', the path of a folder, zip, CSV or Parquet file, or one of "
+            f"{', '.join(NAMES)}"
+        )
+    if path.suffix == ".zip":
+        check_file(path, shown)
+        return extract(path, paths.RAW / "extracted" / path.name), shown
+    if path.suffix[1:] not in _ANY:
+        raise UserError(
+            f"{shown}: found a {path.suffix or 'file without suffix'} file, expected "
             "a folder, .zip, .csv, .tsv, .parquet, .dat or u.data"
         )
-    from lib.data.fetch import NAMES, fetch
-
-    if dataset in NAMES:
-        return fetch(dataset), dataset
-    raise UserError(
-        f"DATASET={dataset}: nothing is there ({path}); expected 'sample', the path of "
-        f"a folder, zip, CSV or Parquet file, or one of {', '.join(NAMES)}"
-    )
+    return path, shown
 
 
 def _sample() -> Path:

@@ -1,10 +1,46 @@
 """Small text tables read whole, so that a fault is reported with its line."""
 
+import stat
 from pathlib import Path
 
 import polars as pl
 
-from lib.errors import UserError
+from lib.errors import UserError, shown_text
+
+MAX_TABLE = 512 * 1024**2  # bytes; the largest known, of TMDB, has 35 MB
+
+
+def check_file(path: Path, shown: str, most: int | None = None) -> None:
+    """Make sure that a file can be read to its end.
+
+    Args:
+        path: The file.
+        shown: The file as messages name it.
+        most: Bytes that it may have; None for any number.
+
+    Raises:
+        UserError: It is no plain file (a pipe or /dev/zero would never end), cannot
+            be opened, or is too large.
+    """
+    try:
+        found = path.stat()
+        if stat.S_ISREG(found.st_mode):
+            path.open("rb").close()
+    except OSError as error:
+        raise UserError(
+            f"{shown}: cannot be read ({error.strerror}); check the path and permission"
+        ) from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise UserError(
+            f"{shown}: cannot be read: found {kind}, expected a plain file; copy the "
+            "data into one"
+        )
+    if most and found.st_size > most:
+        raise UserError(
+            f"{shown}: found {found.st_size / 1024**2:,.0f} MiB, expected at most "
+            f"{most / 1024**2:,.0f} MiB; check that it is the right file"
+        )
 
 
 def read_text(path: Path, shown: str, latin_1: bool = False) -> str:
@@ -16,14 +52,10 @@ def read_text(path: Path, shown: str, latin_1: bool = False) -> str:
         latin_1: Read a file that is not UTF-8 as ISO-8859-1, as ml-1m and ml-100k are.
 
     Raises:
-        UserError: The file is missing or not UTF-8, with the line and the byte.
+        UserError: See `check_file`; or not UTF-8, with the line and the byte.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{shown}: cannot be read ({error.strerror}); check the path"
-        ) from error
+    check_file(path, shown, MAX_TABLE)
+    content = path.read_bytes()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -41,6 +73,16 @@ def not_utf8(shown: str, content: bytes, position: int, lines_before: int = 0):
     )
 
 
+def brief(error: Exception) -> str:
+    """What a library says is wrong, in a few words."""
+    return shown_text(str(error).strip().partition("\n")[0], 80)
+
+
+def shown_names(names: list[str]) -> str:
+    """The first names of columns, for a message."""
+    return shown_text(", ".join(shown_text(n, 30) for n in names[:8]), 100)
+
+
 def read_table(path: Path, shown: str, needed: list[str]) -> pl.DataFrame:
     """A CSV file with a header, every field as text, missing ones null.
 
@@ -52,13 +94,13 @@ def read_table(path: Path, shown: str, needed: list[str]) -> pl.DataFrame:
         table = pl.read_csv(text.encode(), infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise UserError(
-            f"{shown}: cannot be read as CSV ({str(error).splitlines()[0]}); expected "
+            f"{shown}: cannot be read as CSV ({brief(error)}); expected "
             f"{','.join(needed)} with commas between them and quotes around text"
         ) from error
     if missing := [c for c in needed if c not in table.columns]:
         raise UserError(
             f"{shown}: column {missing[0]} is missing, found "
-            f"{', '.join(table.columns[:8])}; expected {','.join(needed)} with commas "
+            f"{shown_names(table.columns)}; expected {','.join(needed)} with commas "
             "between them"
         )
     return table
@@ -79,8 +121,8 @@ def split_lines(
         fields = line.split(separator)
         if len(fields) < len(names):
             raise UserError(
-                f"{shown}, line {number}: found {line[:60]!r}, expected {len(names)} "
-                f"fields with {separator!r} between them; correct the line"
+                f"{shown}, line {number}: found '{shown_text(line)}', expected "
+                f"{len(names)} fields with {separator!r} between them; correct the line"
             )
         rows.append(fields[: len(names)])
     return pl.DataFrame(rows, schema={n: pl.String for n in names}, orient="row")
@@ -97,7 +139,7 @@ def whole_numbers(table: pl.DataFrame, column: str, shown: str, header: int = 1)
         row = number.is_null().arg_max()
         raise UserError(
             f"{shown}, line {row + 1 + header}, column {column}: found "
-            f"{table[column][row] or 'nothing'!r}, expected a whole number; correct "
-            "the line"
+            f"'{shown_text(table[column][row] or 'nothing')}', expected a whole "
+            "number; correct the line"
         )
     return table.with_columns(number.alias(column))
