@@ -16,8 +16,9 @@ import polars as pl
 
 from lib.data.logfile import LOG_COLUMNS, LogFile
 from lib.data.text_tables import brief, not_utf8
-from lib.errors import UserError, shown_text
+from lib.errors import UserError
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+from lib.text import shown_text
 
 LAST_SECOND = 4_102_444_800  # 2100-01-01
 FIRST_MILLISECOND = 100_000_000_000  # in seconds the year 5138, in milliseconds 1973
@@ -205,7 +206,7 @@ def _fail(
     value = log.text().select(column).slice(row, 1).collect().item()
     value = "nothing" if value is None else f"'{shown_text(value, 40)}'"
     raise UserError(
-        f"{log.shown}, {log.line(row)}, column {shown_text(log.columns[column])}: "
+        f"{log.shown}, {log.line(row)}, column {shown_text(log.columns[column], 60)}: "
         f"found {value}, "
         f"expected {expected or _EXPECTED[column]}; {do}"
     )

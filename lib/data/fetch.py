@@ -18,8 +18,9 @@ import requests
 from tqdm import tqdm
 
 from lib import paths
-from lib.errors import UserError, shown_text
+from lib.errors import UserError
 from lib.files import locked, new_folder, read_record, write_text
+from lib.text import shown_text
 
 # Both addresses serve the same bytes. The mirror is the recommenders project's.
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -91,8 +92,8 @@ def fetch(
     """
     if name not in MD5:
         raise UserError(
-            f"{shown_text(name)}: no MovieLens data set of this name; expected one of "
-            f"{', '.join(NAMES)}, or the path of a folder or file"
+            f"{shown_text(name, 60)}: no MovieLens data set of this name; expected "
+            f"one of {', '.join(NAMES)}, or the path of a folder or file"
         )
     folder = (raw or paths.RAW) / name
     by_hand = folder.is_dir() and not read_record(folder) and any(folder.iterdir())
@@ -185,7 +186,7 @@ def _check_members_sums(path: str) -> None:
     except DAMAGED as error:
         raise ValueError(f"not a whole zip file: {error}") from error
     if bad:
-        raise ValueError(f"not a whole zip file: {shown_text(bad)} is damaged")
+        raise ValueError(f"not a whole zip file: {shown_text(bad, 60)} is damaged")
 
 
 def _note_sum(archive: Path) -> None:
@@ -335,7 +336,9 @@ def _checked_members(archive: Path, source: zipfile.ZipFile) -> list[zipfile.Zip
         faults = ((m, _fault(m)) for m in members)
         member, fault = next((mf for mf in faults if mf[1]), (None, ""))
         if member:
-            fault = f"member {shown_text(member.filename)!r} {fault}; expected plain "
+            fault = (
+                f"member {shown_text(member.filename, 60)!r} {fault}; expected plain "
+            )
             fault += "files; do not trust the archive, or pack it again"
     if fault:
         raise UserError(f"{archive}: {fault}")

@@ -8,8 +8,9 @@ import polars as pl
 
 from lib.data.logfile import DAT_FIELDS, LogFile
 from lib.data.text_tables import brief, check_file, shown_names
-from lib.errors import UserError, shown_text
+from lib.errors import UserError
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+from lib.text import shown_text
 
 # Names tried, in this order, for the columns of an event log that are not given
 KNOWN_NAMES = {
@@ -179,7 +180,7 @@ def _expect_fields(shown: str, line: str, separator: str, count: int) -> None:
     if found < count:
         name = _SEPARATORS.get(separator, f"'{separator}'")
         raise UserError(
-            f"{shown}, line 1: found '{shown_text(line)}', expected {count} fields "
+            f"{shown}, line 1: found '{shown_text(line, 60)}', expected {count} fields "
             f"with {name} between them; check the separator"
         )
 
@@ -217,6 +218,6 @@ def _missing(
         else f"rename it or name it with {PARAMETERS[column]}=…"
     )
     return (
-        f"{shown}: column {shown_text(' or '.join(wanted[:3]))} is missing, found "
+        f"{shown}: column {shown_text(' or '.join(wanted[:3]), 60)} is missing, found "
         f"{shown_names(names)}; {do}"
     )

@@ -23,6 +23,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
@@ -36,7 +37,7 @@ from lib.data.sources import Source, open_dataset
 from lib.data.users import USER_SCHEMA
 from lib.errors import UserError
 from lib.files import work_folder
-from lib.schema import MOVIE, REQUESTS, TIMESTAMP, USER
+from lib.schema import MOVIE, REQUESTS, SLOT, TIMESTAMP, USER
 
 TABLES = ("requests", "movies", "users", "panel", "slots", "returning", "hours")
 FILES = [f"{name}.parquet" for name in TABLES]
@@ -89,6 +90,7 @@ def preprocess(
         movies = _movies(source, requests, names, repairs)
         users = _users(source.users, requests, repairs)
         slots, returning = count_audience(requests, slot)
+        _note_far_rows(slots, repairs)
         write_panel(requests, movies, slot, work / "panel.parquet", cluster)
         tables = {"movies": movies, "users": users, "slots": slots}
         tables |= {"returning": returning, "hours": count_hours(requests)}
@@ -185,6 +187,23 @@ def _users(
         repairs.add(what, missing, "kept, unknown")
     table = wanted.join(users, on=USER, how="full", coalesce=True).sort(USER)
     return table.with_columns(pl.col(REQUESTS).fill_null(0))
+
+
+def _note_far_rows(slots: pl.DataFrame, repairs: Repairs) -> None:
+    """Tell of few requests at an end that a gap of half the time parts from the rest.
+
+    A mistyped time, or a file cut inside one, looks like that.
+    """
+    counts = slots[REQUESTS].to_numpy()
+    busy = counts.nonzero()[0]
+    at = int(np.diff(busy).argmax())
+    if busy[at + 1] - busy[at] <= slots.height / 2:
+        return
+    few = min(counts[: busy[at] + 1].sum(), counts[busy[at + 1] :].sum())
+    if few <= counts.sum() / 4:
+        early, late = (slots[SLOT][int(busy[at + k])] for k in (0, 1))
+        what = f"requests far from all others (none from {early:%Y-%m} to {late:%Y-%m})"
+        repairs.note(what, few, "kept; check their times")
 
 
 def _meta(

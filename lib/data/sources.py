@@ -12,8 +12,9 @@ from lib.data.logfile import LogFile
 from lib.data.movies import read_movies
 from lib.data.text_tables import check_file
 from lib.data.users import read_users
-from lib.errors import UserError, shown_text
+from lib.errors import UserError
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+from lib.text import shown_text
 
 SAMPLE = "sample"
 _ANY = ("csv", "tsv", "parquet", "dat", "data")
@@ -90,7 +91,7 @@ def _place(dataset: str) -> tuple[Path, str]:
 
     if dataset == SAMPLE:
         return _sample(), SAMPLE
-    shown = shown_text(dataset.rstrip("/") or dataset)
+    shown = shown_text(dataset.rstrip("/") or dataset, 80)
     try:
         path = paths.resolve(dataset)
         if not path.exists() and os.environ.get("MOVIELENS_DIR"):
@@ -99,7 +100,7 @@ def _place(dataset: str) -> tuple[Path, str]:
     except (OSError, RuntimeError, ValueError) as error:  # a loop, NUL, 5,000 letters
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"DATASET={shown}: cannot be opened ({shown_text(reason)}); expected "
+            f"DATASET={shown}: cannot be opened ({shown_text(reason, 60)}); expected "
             "'sample', a path or the name of a MovieLens set"
         ) from error
     if path.is_dir():
@@ -108,7 +109,7 @@ def _place(dataset: str) -> tuple[Path, str]:
         return fetch(dataset), dataset
     if not there:
         raise UserError(
-            f"DATASET={shown}: nothing is there ({shown_text(path)}); expected "
+            f"DATASET={shown}: nothing is there ({shown_text(path, 80)}); expected "
             "'sample', the path of a folder, zip, CSV or Parquet file, or one of "
             f"{', '.join(NAMES)}"
         )

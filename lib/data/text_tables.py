@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from lib.errors import UserError, shown_text
+from lib.errors import UserError
+from lib.text import shown_text
 
 MAX_TABLE = 512 * 1024**2  # bytes; the largest known, of TMDB, has 35 MB
 
@@ -121,7 +122,7 @@ def split_lines(
         fields = line.split(separator)
         if len(fields) < len(names):
             raise UserError(
-                f"{shown}, line {number}: found '{shown_text(line)}', expected "
+                f"{shown}, line {number}: found '{shown_text(line, 60)}', expected "
                 f"{len(names)} fields with {separator!r} between them; correct the line"
             )
         rows.append(fields[: len(names)])
@@ -139,7 +140,7 @@ def whole_numbers(table: pl.DataFrame, column: str, shown: str, header: int = 1)
         row = number.is_null().arg_max()
         raise UserError(
             f"{shown}, line {row + 1 + header}, column {column}: found "
-            f"'{shown_text(table[column][row] or 'nothing')}', expected a whole "
+            f"'{shown_text(table[column][row] or 'nothing', 60)}', expected a whole "
             "number; correct the line"
         )
     return table.with_columns(number.alias(column))
