@@ -114,7 +114,7 @@ def error_per_slot(
         1e3 * np.sqrt(base["mse_floor"]),
         color="#000000",
         linestyle=":",
-        label="noise floor",
+        label="multinomial reference",
     )
     axes[0].set(
         ylabel="nats saved per request", title=f"Gain on {label(reference)}, per slot"
@@ -150,6 +150,7 @@ def dots(table: pd.DataFrame, metric: str, title: str) -> Figure:
             textcoords="offset points",
             va="center",
             size=7,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
         )
     axes.set_yticks(range(len(data)), [label(m) for m in data.index])
     axes.set(xlabel=UNITS.get(metric, metric), title=title)

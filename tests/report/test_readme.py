@@ -1,34 +1,88 @@
-"""The README: its numbers are those of the stored runs, its commands exist."""
+"""The README and docs: their numbers are true, what they name is there."""
 
 import re
 
+import pytest
+
 from lib.paths import ROOT
-from lib.report.readme import RUNS, with_results
+from lib.report.findings import abstract, chosen_network, scores, side_by_side
+from lib.report.readme import (
+    RECOMMENDERS,
+    RESULTS,
+    RUNS,
+    results_page,
+    stored,
+    with_results,
+)
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
 
 
 def test_the_results_are_those_of_the_stored_runs():
     assert README == with_results(README), "run make readme"
-    assert all((ROOT / "report" / run / "results.csv").exists() for run in RUNS)
+    assert RESULTS.read_text("utf-8") == results_page(), "run make readme"
+    for run in (*RUNS, *RECOMMENDERS):
+        assert (ROOT / "report" / run / "results.csv").exists()
 
 
-def test_every_make_target_exists():
-    makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    used = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
-    assert used and used <= targets
-    phony = " ".join(re.findall(r"^\.PHONY: (.*)", makefile, re.MULTILINE))
-    assert set(phony.split()) == targets
+def test_losses_are_told_as_plainly_as_wins():
+    for run in RUNS:
+        pairs = side_by_side(stored(run))
+        text = " ".join(abstract(stored(run)))
+        for metric, pair in pairs.iterrows():
+            assert pair["better"] == (
+                (pair["network"] > pair["other"])
+                if metric.startswith(("ndcg", "hit"))
+                else (pair["network"] < pair["other"])
+            )
+        above = (
+            pairs.loc["cross_entropy", "network"] > pairs.loc["cross_entropy", "other"]
+        )
+        assert ("above the best other" in text) == above
+        assert "beats" not in text
 
 
-def test_what_the_tree_names_is_there():
-    tree = re.search(r"## Where things are\s+```(.*?)```", README, re.S)[1]
-    for name in re.findall(r"\b[a-z_]+\.(?:py|toml|lock|yml)\b", tree):
-        found = [ROOT / name, *ROOT.glob(f"lib/**/{name}")]
-        assert any(path.exists() for path in found), name
+def test_validation_chooses_the_network_and_the_test_slots_do_not():
+    rows = stored("ml-100k-7d")
+    name = chosen_network(rows)
+    test = (rows["split"] == "test") & (rows["model"] == name)
+    worse = rows.assign(value=rows["value"].where(~test, rows["value"] + 1))
+    assert chosen_network(worse) == name
+    assert scores(worse).loc[name, "rmse"] > 1
 
 
-def test_pictures_are_stored():
-    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
+def test_first_screen_is_short_and_in_plain_sentences():
+    screen = README.partition("\n## ")[0]
+    assert len(screen.splitlines()) <= 40
+    prose = re.sub(
+        r"```.*?```|<!--.*?-->|^\|.*$|^!.*$|^#.*$", "", screen, flags=re.S | re.M
+    )
+    sentences = re.split(r"(?<=[.!?:;])\s+", " ".join(prose.split()))
+    for sentence in sentences:
+        assert len(sentence.split()) <= 25, sentence
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_is_there(page):
+    text = page.read_text("utf-8")
+    used = set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))
+    assert used <= TARGETS
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (page.parent / target).exists(), target
+    for path in re.findall(r"`((?:lib|tests|docs|notebooks)/[\w./-]*\w\.\w+)`", text):
         assert (ROOT / path).exists(), path
+
+
+def test_every_target_is_told():
+    text = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert TARGETS - {"help"} <= set(re.findall(r"`make ([a-z]+)`", text))
+
+
+def test_the_tree_has_every_folder_of_lib():
+    tree = README.partition("## Where things are")[2]
+    for folder in (ROOT / "lib").iterdir():
+        if (folder / "__init__.py").exists():
+            assert re.search(rf"^  {folder.name}/ ", tree, re.MULTILINE), folder.name

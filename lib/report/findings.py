@@ -1,0 +1,159 @@
+"""What a finished run found, from its results.csv: scores, sentences, a figure.
+
+The network that is spoken of is the one with the least cross-entropy on the validation
+slots; the test slots are only reported.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from lib.evaluation.metrics import HIGHER_IS_BETTER
+from lib.figures.forecasts import dots
+from lib.figures.style import NETWORKS, label, use_style
+
+COMPARISON = "06_compare_models"
+# Measure → name, factor and digits in print
+MEASURES = {
+    "cross_entropy": ("cross-entropy (nats)", 1, 4),
+    "rmse": ("RMSE (10⁻³)", 1e3, 4),
+    "ndcg_at_10": ("NDCG@10", 1, 3),
+    "hit_ratio_at_50": ("hits@50", 1, 3),
+}
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """Rows of a results.csv, empty where there is none; all but `value` are text."""
+    if not path.is_file():
+        return pd.DataFrame(columns=["notebook", "value"])
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows.astype({"value": float}) if "value" in rows else rows
+
+
+def scores(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
+    """Scores of every model in the comparison, one row each, one column per metric."""
+    rows = rows[rows["notebook"] == COMPARISON]
+    if rows.empty:
+        return pd.DataFrame()
+    rows = rows[
+        (rows["split"] == split) & (rows["protocol"] == "") & (rows["setting"] == "")
+    ]
+    rows = rows[rows["seed"].isin(["", "mean"])]
+    table = rows.pivot_table(index="model", columns="metric", values="value")
+    return table.dropna(subset="cross_entropy") if "cross_entropy" in table else table
+
+
+def is_network(rows: pd.DataFrame) -> set[str]:
+    """Models that are networks: those that have a prediction type."""
+    return set(rows.loc[rows["prediction_type"] != "", "model"])
+
+
+def chosen_network(rows: pd.DataFrame) -> str | None:
+    """LSTM, GRU or Conv1D-LSTM: the least cross-entropy on the validation slots."""
+    table = scores(rows, "validation")
+    mine = [name for name in NETWORKS if name in table.index]
+    return table.loc[mine, "cross_entropy"].idxmin() if mine else None
+
+
+def best(table: pd.DataFrame, metric: str) -> str:
+    """The model with the best score."""
+    column = table[metric]
+    return column.idxmax() if metric in HIGHER_IS_BETTER else column.idxmin()
+
+
+def told(value: float, metric: str, unit: bool = False) -> str:
+    """A score as text."""
+    name, scale, digits = MEASURES[metric]
+    rest = name.partition(" (")[2].rstrip(")")
+    return f"{scale * value:.{digits}f}" + (f" {rest}" if unit and rest else "")
+
+
+def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
+    """The chosen network and the best other forecast, in every measure.
+
+    Returns:
+        DataFrame, index: measure; network, other, other_model, better (whether the
+        network's is the better one). Empty where nothing was compared.
+    """
+    table, name = scores(rows), chosen_network(rows)
+    others = table.drop(index=[m for m in table.index if m in is_network(rows)])
+    found = {}
+    for metric in MEASURES if name and len(others) else ():
+        rival = best(others, metric)
+        network, other = table.loc[name, metric], others.loc[rival, metric]
+        better = network > other if metric in HIGHER_IS_BETTER else network < other
+        found[metric] = {
+            "network": network,
+            "other": other,
+            "other_model": rival,
+            "better": bool(better),
+        }
+    return pd.DataFrame.from_dict(found, orient="index")
+
+
+def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
+    """The findings of a popularity run in sentences; empty where nothing was compared.
+
+    Args:
+        rows: of `read_rows`.
+        item: what the requests ask for.
+    """
+    pairs, table = side_by_side(rows), scores(rows)
+    if pairs.empty:
+        return []
+    name, entropy = chosen_network(rows), pairs.loc["cross_entropy"]
+    lines = [
+        f"Every network corrects a tuned average of the past shares of each {item}. "
+        f"The validation slots chose the {label(name)} among the networks; all numbers "
+        "here are from the test slots, which come later."
+    ]
+    gap = entropy["other"] - entropy["network"]
+    lines.append(
+        f"Its cross-entropy is {told(entropy['network'], 'cross_entropy')} nats per "
+        f"request, {abs(gap):.4f} {'below' if gap > 0 else 'above'} the best other "
+        f"forecast ({label(entropy['other_model'])}). {_luck(rows)}".strip()
+    )
+    rmse = pairs.loc["rmse"]
+    text = (
+        f"RMSE of the share, in thousandths: {told(rmse['network'], 'rmse')} against "
+    )
+    text += f"{told(rmse['other'], 'rmse')} ({label(rmse['other_model'])})"
+    if "rmse_floor" in table:
+        reference = table["rmse_floor"].iloc[0]
+        text += f"; the multinomial reference is {told(reference, 'rmse')}"
+    lines.append(text + ".")
+    rest = [
+        f"{MEASURES[metric][0]} {told(row['network'], metric)} against "
+        f"{told(row['other'], metric)} ({label(row['other_model'])}), "
+        f"{'better' if row['better'] else 'not better'}"
+        for metric, row in pairs.drop(["cross_entropy", "rmse"]).iterrows()
+    ]
+    lines.append(f"The order of the first {item}s: {'; '.join(rest)}.")
+    return lines
+
+
+def _luck(rows: pd.DataFrame) -> str:
+    """Over several cut-offs: which opponents the ensemble is better than for sure."""
+    rows = rows[(rows["protocol"] == "rolling") & rows["setting"].str.match("minus ")]
+    ends = rows.pivot_table(index="setting", columns="metric", values="value")
+    if "cross_entropy_high" not in ends:
+        return ""
+    sure = ends["cross_entropy_high"] < 0
+    text = (
+        "Over several cut-offs the ensemble of the networks is better beyond chance "
+        f"(95 % interval) than {sure.sum()} of {len(ends)} opponents"
+    )
+    names = [label(name.removeprefix("minus ")) for name in ends.index[~sure]]
+    return text + (f", not than {', '.join(names)}." if names else ".")
+
+
+def score_figure(rows: pd.DataFrame) -> Figure | None:
+    """Cross-entropy of every model, one dot each; None where nothing was compared."""
+    table = scores(rows)
+    if table.empty:
+        return None
+    use_style()
+    return dots(
+        table, "cross_entropy", "Cross-entropy on the test slots, less is better"
+    )
