@@ -5,9 +5,10 @@
 All three train an LSTM(8) → Dense(64) → Dense(1) on the same made-up windows of 3,600
 movies in 45 slots, three slots long. A sample is one window, read or left out by the
 drawing of movies. `--torch` names a Python that has torch, for example that of
-`make peers`. Ours computes on one thread (see lib/models.py), the others on as many as
-they choose. The contenders take turns, each in a process of its own that measures
-several times; the best time of all counts. Writes benchmarks/results/training.csv.
+`make peers`. Ours computes on one thread (lib/forecast/device.py), the others on as
+many as they choose. The contenders take turns, each in a process of its own that
+measures several times; the best time of all counts. Writes
+benchmarks/results/training.csv.
 """
 
 import csv
@@ -93,9 +94,9 @@ def best_speed(seconds: Callable[[int], float]) -> float:
 
 
 def ours(sampled: int | None = None) -> float:
-    """Samples per second of `training.fit`, with all movies or with drawn ones."""
+    """Samples per second of `trainer.fit`, with all movies or with drawn ones."""
     from lib.forecast.batches import SampledSlots, SlotBatches
-    from lib.forecast.training import fit
+    from lib.forecast.trainer import fit
 
     views, counts = data()
 
@@ -109,8 +110,8 @@ def ours(sampled: int | None = None) -> float:
     def seconds(epochs: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
             state = Path(folder) / "state.npz"
-            options = {"epochs": epochs, "patience": None, "name": "speed"}
-            return fit(model, batches(), None, state=state, **options)[1]
+            options = {"epochs": epochs, "name": "speed"}
+            return fit(model, batches(), None, state=state, **options)[2]
 
     return best_speed(seconds)
 

@@ -1,6 +1,4 @@
-"""Batches of drawn cells, and the data set that hands them to TensorFlow."""
-
-import weakref
+"""Batches of slots, whole or with drawn movies, read when they are needed."""
 
 import keras
 import numpy as np
@@ -42,39 +40,15 @@ class SlotBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         start = index * self.batch_size
         rows = self.order[start : start + self.batch_size]
-        window = tuple(np.ascontiguousarray(view[rows]) for view in self.inputs)
-        target = np.ascontiguousarray(self.target[rows])
+        batch = self.read(rows, index)
         if self.weights is None:
-            return window, target
-        return window, target, np.ascontiguousarray(self.weights[rows])
+            return batch
+        return *batch, np.ascontiguousarray(self.weights[rows])
 
-    def stream(self):
-        """The batches of the epoch that was started last, as the backend reads them.
-
-        That is a `tf.data.Dataset` on TensorFlow, since Keras' own way from a PyDataset
-        to one takes longer. It can be read for as long as these batches are kept.
-        """
-        if keras.backend.backend() != "tensorflow":
-            return self
-        import tensorflow as tf
-
-        batches = weakref.proxy(self)  # TensorFlow never forgets what a dataset calls
-        example = self[0]
-        arrays = keras.tree.flatten(example)
-        # The first axis is open: the last batch may be smaller.
-        shapes = [(None, *array.shape[1:]) for array in arrays]
-
-        def read(index):
-            batch = tf.numpy_function(
-                lambda i: keras.tree.flatten(batches[i]),
-                [index],
-                [array.dtype for array in arrays],
-            )
-            for tensor, shape in zip(batch, shapes, strict=True):
-                tensor.set_shape(shape)
-            return keras.tree.pack_sequence_as(example, batch)
-
-        return tf.data.Dataset.range(len(self)).map(read).prefetch(2)
+    def read(self, rows, index):
+        """Inputs and target of some slots, float32; `index` is the batch's number."""
+        inputs = tuple(np.asarray(view[rows], np.float32) for view in self.inputs)
+        return inputs, np.asarray(self.target[rows], np.float32)
 
 
 class SampledSlots(SlotBatches):
@@ -93,24 +67,24 @@ class SampledSlots(SlotBatches):
         self.movies = movies
         super().__init__(*arguments, **options)
 
-    def __getitem__(self, index):
-        (window, context, log_ewma), target, *weights = super().__getitem__(index)
+    def read(self, rows, index):
+        window, context, log_ewma = self.inputs
         rng = np.random.default_rng([self.seed or 0, self.epoch, index])
         parts = []
-        for row in range(len(target)):
-            chosen, stands_for = self._draw(target[row], rng)
+        for row in rows:
+            chosen, stands_for = self._draw(self.target[row], rng)
             parts.append(
                 (
-                    window[row][:, chosen],
-                    context[row][chosen],
-                    log_ewma[row, chosen] + np.log(stands_for),
-                    target[row, chosen] * stands_for,
+                    window[row][:, chosen],  # (time, movie, series)
+                    context[row][chosen],  # (movie, context)
+                    log_ewma[row][chosen] + np.log(stands_for),  # (movie,)
+                    self.target[row][chosen] * stands_for,  # (movie,)
                 )
             )
         *inputs, target = (
             np.stack(x).astype(np.float32) for x in zip(*parts, strict=True)
         )
-        return (tuple(inputs), target, *weights)
+        return tuple(inputs), target
 
     def _draw(self, counts, rng):
         """Movies of one slot, and how many movies each of them stands for."""

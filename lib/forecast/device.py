@@ -1,9 +1,18 @@
-"""Where training runs, told in words."""
+"""What differs between TensorFlow, JAX and torch, and where training runs."""
 
 import contextlib
+import os
+import weakref
 
 import keras
 from IPython.display import display
+
+# A step of these small networks costs more with its work shared among threads than
+# without; and sums come out the same on any number of cores, also in a sweep that
+# leaves more than one to a run. TensorFlow reads both when it runs its first operation.
+os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+
+STEPS_AT_ONCE = 32  # training steps between two returns to Python
 
 
 def device() -> str:
@@ -27,3 +36,49 @@ def show_device() -> None:
         raw=True,
         metadata={"environment": {"device": where, "backend": backend}},
     )
+
+
+def compile_options() -> dict:
+    """Arguments of `keras.Model.compile` that suit the backend."""
+    backend = keras.backend.backend()
+    return {
+        "jit_compile": backend == "jax",
+        # A step takes a few milliseconds; returning to Python each time adds to them.
+        "steps_per_execution": 1 if backend == "torch" else STEPS_AT_ONCE,
+    }
+
+
+def set_learning_rate(model: keras.Model, rate: float) -> None:
+    """Change the step size while `fit` runs."""
+    if hasattr(model, "jax_state_sync"):  # JAX keeps a copy of its own
+        model.jax_state_sync()
+    model.optimizer.learning_rate = rate
+
+
+def stream(batches: keras.utils.PyDataset):
+    """Batches as the backend reads them fastest.
+
+    That is a `tf.data.Dataset` on TensorFlow, since Keras' own way from a PyDataset to
+    one takes longer. It can be read for as long as the batches are kept.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
+
+    source = weakref.proxy(batches)  # TensorFlow never forgets what a dataset calls
+    example = batches[0]
+    arrays = keras.tree.flatten(example)
+    # The first axis is open: the last batch may be smaller.
+    shapes = [(None, *array.shape[1:]) for array in arrays]
+
+    def read(index):
+        batch = tf.numpy_function(
+            lambda i: keras.tree.flatten(source[i]),
+            [index],
+            [array.dtype for array in arrays],
+        )
+        for tensor, shape in zip(batch, shapes, strict=True):
+            tensor.set_shape(shape)
+        return keras.tree.pack_sequence_as(example, batch)
+
+    return tf.data.Dataset.range(len(batches)).map(read).prefetch(2)

@@ -24,7 +24,7 @@ TINY = 1e-7  # the smallest chance of a request that a logarithm is taken of
 
 def _split(counts):
     """Counts c, their total N of each slot (at least 1) and shares s = c / N."""
-    total = ops.maximum(ops.sum(counts, axis=-1, keepdims=True), 1.0)
+    total = ops.maximum(ops.sum(counts, axis=-1, keepdims=True), 1.0)  # (…, 1)
     return total, counts / total
 
 

@@ -19,19 +19,13 @@ GRU; Schuster and Paliwal (1997) bidirectional. A Conv1D in front of a recurrent
 follows the hybrid of the brief (CNN + RNN; Thar et al., 2018, call it CRNN).
 """
 
-import os
-
 import keras
 from keras import layers, ops
 
 from lib.errors import UserError
+from lib.forecast.device import compile_options
 from lib.forecast.losses import LOSSES, accuracy, share_mse
 from lib.forecast.sequences import JOINT, MANY_TO_MANY, PREDICTION_TYPES
-
-# A step of these small networks costs more with its work shared among threads than
-# without; and sums come out the same on any number of cores, also in a sweep that
-# leaves more than one to a run. TensorFlow reads both when it runs its first operation.
-os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 
 CELLS = {
     "simple_rnn": layers.SimpleRNN,
@@ -49,7 +43,6 @@ OPTIMIZERS = {
 }
 
 HIDDEN = 64  # size of the dense layer that joins window and context
-STEPS_AT_ONCE = 32  # training steps between two returns to Python
 
 
 def _choose(name: str, value, choices):
@@ -114,7 +107,7 @@ def recurrent_stack(
         front = layers.Conv1D(
             units, width, padding="causal", activation="relu", name="conv1d"
         )
-        x = apply(front, x)
+        x = apply(front, x)  # (batch[, movie], time, units)
     for depth in range(hidden_layers):
         recurrent = layer(
             units,
@@ -124,7 +117,7 @@ def recurrent_stack(
         )
         if cell.startswith("bidirectional"):
             recurrent = layers.Bidirectional(recurrent, name=f"both_ways_{depth + 1}")
-        x = apply(recurrent, x)
+        x = apply(recurrent, x)  # (batch[, movie][, time], units)
         if dropout:
             x = layers.Dropout(dropout)(x)
     return x
@@ -191,30 +184,27 @@ def build_model(
         x = recurrent_stack(window, cell, every_step, **stack)
         correction = layers.Dense(
             n_movies, kernel_initializer="zeros", name="correction"
-        )(x)
+        )(x)  # (batch[, time], movie)
     else:
         window = keras.Input((t_slot, None, n_series), name="window")
         context = keras.Input((*time, None, n_context), name="context")
         inputs = [window, context, log_ewma]
         x = ops.transpose(window, (0, 2, 1, 3))  # (batch, movie, time, feature)
-        x = recurrent_stack(x, cell, every_step, **stack)
+        x = recurrent_stack(x, cell, every_step, **stack)  # (batch, movie[, time], ·)
         x = ops.transpose(x, (0, 2, 1, 3)) if every_step else x
         x = layers.Concatenate(name="with_context")([x, context])
         x = layers.Dense(HIDDEN, activation="tanh", name="hidden")(x)
         x = layers.Dense(1, kernel_initializer="zeros", name="correction")(x)
-        correction = ops.squeeze(x, -1)
+        correction = ops.squeeze(x, -1)  # (batch[, time], movie)
     log_shares = layers.Activation("log_softmax", name="log_share")(
         layers.Add(name="corrected")([correction, log_ewma])
     )
     model = keras.Model(inputs, log_shares, name=cell)
-    backend = keras.backend.backend()
     model.compile(
         optimizer=_choose("optimizer", optimizer, OPTIMIZERS)(learning_rate),
         loss=_choose("loss", loss, LOSSES),
         metrics=[share_mse, accuracy],
-        jit_compile=backend == "jax",
-        # A step takes a few milliseconds; returning to Python each time adds to them.
-        steps_per_execution=1 if backend == "torch" else STEPS_AT_ONCE,
+        **compile_options(),
     )
     return model
 

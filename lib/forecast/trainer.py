@@ -1,8 +1,16 @@
-"""One experiment: train a network on a split and forecast every slot."""
+"""One training: a network learns from a split's slots and forecasts every slot.
+
+A training can be killed at any moment and goes on to the same numbers. Keras'
+BackupAndRestore cannot promise that: it writes in place, so a kill while it writes
+leaves half a file, and its CSVLogger repeats an epoch that the backup does not hold
+yet. `Keeper` writes weights, optimizer and history as one file, whole or not at all.
+"""
 
 import hashlib
 import json
+import math
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,17 +20,16 @@ import pandas as pd
 
 from lib.evaluation.splits import Split
 from lib.files import locked
-from lib.forecast import features, losses, sequences
-from lib.forecast import networks as models
-from lib.forecast import training as train
+from lib.forecast import batches, features, losses, networks, sequences
 from lib.forecast.batches import SampledSlots, SlotBatches
+from lib.forecast.device import set_learning_rate, stream
 from lib.forecast.features import Features
 from lib.forecast.networks import fresh_model
-from lib.forecast.sequences import JOINT, inputs, targets
-from lib.forecast.training import fit
+from lib.forecast.sequences import JOINT, MANY_TO_MANY, inputs, targets
+from lib.progress import announce
 
 SAMPLED_LOSSES = ("categorical_crossentropy", "poisson")  # sums over requests
-CODE = (features, losses, models, sequences, train)
+CODE = [m.__file__ for m in (batches, features, losses, networks, sequences)]
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,8 @@ class Settings:
     Attributes:
         batch_size: slots in a mini-batch.
         movies_per_slot: movies that a slot brings to a mini-batch of type 3, all where
-            there are no more; see `lib.forecast.training.SampledSlots`.
-        epochs: passes over the training slots, at most.
-        patience: epochs without a better validation loss before training stops; None
-            trains for all epochs.
+            there are no more; see `lib.forecast.batches.SampledSlots`.
+        epochs: passes over the training slots.
     """
 
     cell: str = "lstm"
@@ -50,7 +55,6 @@ class Settings:
     batch_size: int = 1
     movies_per_slot: int = 2048
     epochs: int = 15
-    patience: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,11 @@ class Trained:
     """What a training leaves behind.
 
     Attributes:
-        forecast: float32 array (slots, movies): shares forecast for every slot; the
-            EWMA's where there is no full window before it.
+        forecast: float32 array (slots, movies), read from disk where it is needed:
+            shares forecast for every slot; the EWMA's where there is no full window
+            before it.
         history: one row per epoch: loss, val_loss, share_mse, accuracy …
-        seconds: spent in training; 0 when it was read back from disk.
+        seconds: spent in training.
         parameters: number of weights.
         path: the saved network (.keras).
     """
@@ -84,21 +89,10 @@ def arrays(data: Features, settings: Settings) -> tuple[np.ndarray, ...]:
     log_ewma = targets(data.log_ewma, t_slot, kind)
     if kind in JOINT:
         return inputs(data.series[..., -1], t_slot), log_ewma
-    # A context stands at the end of its slot; its last row foretells what is not there.
-    context = targets(np.roll(data.context, 1, axis=0), t_slot, kind)
+    many = kind in MANY_TO_MANY
+    # A context stands at the end of its slot, one before the slot that it foretells.
+    context = inputs(data.context, t_slot) if many else data.context[t_slot - 1 : -1]
     return inputs(data.series, t_slot), context, log_ewma
-
-
-def _key(data: Features, counts, settings, split: Split, *more) -> str:
-    """Name of a training: changes with its data, settings or code."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps(asdict(settings), sort_keys=True).encode())
-    digest.update(f"{split}{more}{keras.backend.backend()}".encode())
-    for array in (data.series, data.context, data.log_ewma, counts):
-        digest.update(np.ascontiguousarray(array))
-    for module in CODE:
-        digest.update(Path(module.__file__).read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def run(
@@ -138,74 +132,114 @@ def run(
     place = folder / f"{settings.cell}-{key}"
     with locked(place):  # two notebooks may want the same network
         if not (place / "forecast.npy").exists():
-            more = {"seed": seed, "name": name, "refit": refit, "watch": watch}
-            _train(place, data, counts, settings, split, **more)
+            one = _Training(place, data, counts, settings, split, seed, name)
+            one.carry_out(refit, watch)
         return _load(place)
 
 
-def _train(
-    place: Path, data, counts, settings, split, *, seed, name, refit, watch
-) -> None:
-    """Train and forecast as `run` says, and leave both in a folder."""
-    views = arrays(data, settings)
-    target = targets(counts, settings.t_slot, settings.prediction_type)
-    rows = {
-        part: np.arange(max(slots.start, settings.t_slot), slots.stop) - settings.t_slot
-        for part, slots in split.parts.items()
-    }
-    early = np.concatenate([rows["train"], rows["validation"]])
-    traffic = counts.sum(axis=1)
-    busy = traffic[settings.t_slot :] > 0  # an empty slot teaches nothing
-    weights = slot_weights(traffic, split.test.start)
-    weights = targets(weights, settings.t_slot, settings.prediction_type)
+def _key(data: Features, counts, settings, split: Split, *more) -> str:
+    """Name of a training: changes with its data, settings or code."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps(asdict(settings), sort_keys=True).encode())
+    digest.update(f"{split}{more}{keras.backend.backend()}".encode())
+    for array in (data.series, data.context, data.log_ewma, counts):
+        digest.update(np.ascontiguousarray(array))
+    for path in (*CODE, __file__):
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:12]
 
-    def train_on(index, validation, epochs, patience, state, label):
-        index = index[busy[index]]
-        model = _build(data, counts, settings, seed)
+
+class _Training:
+    """The two trainings of `run` and their forecast, kept in one folder."""
+
+    def __init__(self, place, data, counts, settings, split, seed, name):
+        self.place, self.settings, self.seed, self.name = place, settings, seed, name
+        self.data, self.counts, self.split = data, counts, split
+        t_slot, kind = settings.t_slot, settings.prediction_type
+        self.views = arrays(data, settings)
+        self.target = targets(counts, t_slot, kind)
+        traffic = counts.sum(axis=1)
+        self.busy = traffic[t_slot:] > 0  # an empty slot teaches nothing
+        self.weights = targets(slot_weights(traffic, split.test.start), t_slot, kind)
+
+    def carry_out(self, refit: bool, watch: bool) -> None:
+        """Train, forecast and leave both; forecast.npy says that all is there."""
+        rows, seconds, history = self.rows, 0.0, None
+        early = np.concatenate([rows["train"], rows["validation"]])
+        forecast = np.exp(self.data.log_ewma)
+        if watch:
+            model, history, seconds = self.fit(rows["train"], rows["validation"])
+            self.predict(model, early, forecast)
+        if refit:
+            model, last, more = self.fit(early)
+            history, seconds = (history if watch else last), seconds + more
+        self.predict(model, rows["test"], forecast)
+        model.save(self.place / "network.keras")
+        history.to_csv(self.place / "history.csv")
+        facts = {"seconds": seconds, "parameters": model.count_params()}
+        (self.place / "facts.json").write_text(json.dumps(facts))
+        np.save(self.place / "forecast.tmp.npy", forecast)
+        os.replace(self.place / "forecast.tmp.npy", self.place / "forecast.npy")
+        for state in self.place.glob("*.npz"):
+            state.unlink()
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """Rows of the views that foretell the slots of each part."""
+        t_slot = self.settings.t_slot
+        return {
+            part: np.arange(max(slots.start, t_slot), slots.stop) - t_slot
+            for part, slots in self.split.parts.items()
+        }
+
+    def fit(self, rows, validation=None):
+        """Train a new network on some rows; see `fit`."""
         watched = None
         if validation is not None:
-            watched = SlotBatches(views, target, validation[busy[validation]])
-        history, seconds = fit(
-            model,
-            _batches(views, target, index, settings, seed, weights),
+            validation = validation[self.busy[validation]]
+            watched = SlotBatches(self.views, self.target, validation)
+        return fit(
+            self.model(),
+            self.batches(rows[self.busy[rows]]),
             watched,
-            epochs=epochs,
-            patience=patience,
-            state=place / state,
-            name=label,
+            epochs=self.settings.epochs,
+            state=self.place / ("first.npz" if watched else "second.npz"),
+            name=self.name if watched else f"{self.name}, refit",
         )
-        return model, history, seconds
 
-    forecast, seconds, epochs = np.exp(data.log_ewma), 0.0, settings.epochs
-    if watch:
-        model, history, seconds = train_on(
-            rows["train"],
-            rows["validation"],
-            epochs,
-            settings.patience,
-            "first.npz",
-            name,
+    def batches(self, rows) -> SlotBatches:
+        """Whole slots, or drawn movies where that saves much work."""
+        settings = self.settings
+        arguments = (self.views, self.target, rows, settings.batch_size)
+        options = {"seed": self.seed, "weights": self.weights}
+        sampled = settings.prediction_type == 3 and settings.loss in SAMPLED_LOSSES
+        if sampled and self.target.shape[1] > settings.movies_per_slot:
+            return SampledSlots(*arguments, movies=settings.movies_per_slot, **options)
+        return SlotBatches(*arguments, **options)
+
+    def model(self) -> keras.Model:
+        """A network that has learnt nothing yet."""
+        own = asdict(self.settings)
+        for name in ("batch_size", "movies_per_slot", "epochs"):
+            del own[name]
+        return fresh_model(
+            own.pop("cell"),
+            n_movies=self.counts.shape[1],
+            n_series=self.data.series.shape[-1],
+            n_context=self.data.context.shape[-1],
+            seed=self.seed,
+            **own,
         )
-        forecast[early + settings.t_slot] = predict(model, views, early)
-        if settings.patience is not None:
-            epochs = int(history["val_loss"].argmin()) + 1
-    if refit:
-        model, last, more = train_on(
-            early, None, epochs, None, "second.npz", f"{name}, refit"
-        )
-        history, seconds = (history if watch else last), seconds + more
-    forecast[rows["test"] + settings.t_slot] = predict(model, views, rows["test"])
-    _save(place, model, forecast, history, seconds)
 
-
-def _batches(views, target, index, settings, seed, weights) -> SlotBatches:
-    """Training batches: whole slots, or drawn movies where that saves much work."""
-    arguments = (views, target, index, settings.batch_size)
-    options = {"seed": seed, "weights": weights}
-    sampled = settings.prediction_type == 3 and settings.loss in SAMPLED_LOSSES
-    if sampled and target.shape[1] > settings.movies_per_slot:
-        return SampledSlots(*arguments, movies=settings.movies_per_slot, **options)
-    return SlotBatches(*arguments, **options)
+    def predict(self, model: keras.Model, rows, forecast: np.ndarray) -> None:
+        """Write the shares forecast for the slots after some windows, one by one."""
+        # Keras' own loop over batches would trace a graph for each number of them.
+        for (window, _), row in zip(
+            SlotBatches(self.views, self.target, rows), rows, strict=True
+        ):
+            log_shares = model.predict_on_batch(window)[0]  # (movie,) or (time, movie)
+            last = log_shares if log_shares.ndim == 1 else log_shares[-1]
+            forecast[row + self.settings.t_slot] = np.exp(last)
 
 
 def slot_weights(traffic: np.ndarray, cutoff: int) -> np.ndarray:
@@ -226,61 +260,118 @@ def slot_weights(traffic: np.ndarray, cutoff: int) -> np.ndarray:
     return (weights / weights[:cutoff].mean()).astype(np.float32)
 
 
-def _build(data, counts, settings, seed) -> keras.Model:
-    return fresh_model(
-        settings.cell,
-        n_movies=counts.shape[1],
-        n_series=data.series.shape[-1],
-        n_context=data.context.shape[-1],
-        t_slot=settings.t_slot,
-        prediction_type=settings.prediction_type,
-        hidden_layers=settings.hidden_layers,
-        units=settings.units,
-        dropout=settings.dropout,
-        optimizer=settings.optimizer,
-        learning_rate=settings.learning_rate,
-        loss=settings.loss,
-        seed=seed,
-    )
-
-
-def predict(model: keras.Model, views, index) -> np.ndarray:
-    """Shares forecast for the slots after the given windows.
-
-    Args:
-        model: a trained network.
-        views: the model's inputs, from `arrays`.
-        index: rows to forecast.
-
-    Returns:
-        float32 array (rows, movies).
-    """
-    batches = SlotBatches(views, views[-1], index)
-    # Keras' own loop over several batches would trace a graph for each number of them.
-    log_shares = np.concatenate([model.predict_on_batch(x) for x, _ in batches])
-    if log_shares.ndim == 3:  # many-to-many: the last step is the next slot
-        log_shares = log_shares[:, -1]
-    return np.exp(log_shares)
-
-
-def _save(place: Path, model, forecast, history, seconds: float) -> None:
-    """Write what a training leaves; forecast.npy comes last and says it is whole."""
-    model.save(place / "network.keras")
-    history.to_csv(place / "history.csv")
-    facts = {"seconds": seconds, "parameters": model.count_params()}
-    (place / "facts.json").write_text(json.dumps(facts))
-    np.save(place / "forecast.tmp.npy", forecast)
-    os.replace(place / "forecast.tmp.npy", place / "forecast.npy")
-    for state in place.glob("*.npz"):
-        state.unlink()
-
-
 def _load(place: Path) -> Trained:
     facts = json.loads((place / "facts.json").read_text())
     return Trained(
-        forecast=np.load(place / "forecast.npy"),
+        forecast=np.load(place / "forecast.npy", mmap_mode="r"),
         history=pd.read_csv(place / "history.csv", index_col="epoch"),
         seconds=facts["seconds"],
         parameters=facts["parameters"],
         path=place / "network.keras",
     )
+
+
+class CosineDecay(keras.callbacks.Callback):
+    """Step sizes that fall along a cosine to nothing (Loshchilov and Hutter, 2017).
+
+    Set whenever training returns to Python, for the middle of the steps until it does
+    so again. A schedule inside of the optimizer would be a part of the traced graph.
+    """
+
+    def __init__(self, initial: float, epochs: int, steps: int):
+        """Keep the size of the first step and how many steps there will be.
+
+        Args:
+            initial: step size at the start.
+            epochs: epochs of the whole training.
+            steps: batches of an epoch.
+        """
+        super().__init__()
+        self.initial, self.epochs, self.steps = initial, epochs, steps
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        until = min(batch + self.model.steps_per_execution, self.steps)
+        done = (self.epoch + (batch + until) / 2 / self.steps) / self.epochs
+        rate = self.initial / 2 * (1 + math.cos(math.pi * done))
+        set_learning_rate(self.model, rate)
+
+
+class Keeper(keras.callbacks.Callback):
+    """Keeps a training after every epoch in a file, to go on from; tells its loss."""
+
+    def __init__(self, path: Path, name: str, epochs: int):
+        super().__init__()
+        self.path, self.name, self.epochs = path, name, epochs
+        self.history: list[dict] = []
+
+    def restore(self, model: keras.Model) -> int:
+        """Load what a stopped training kept, and tell how many epochs were done."""
+        if self.path.exists():
+            with np.load(self.path) as state:
+                self.history = json.loads(str(state["history"]))
+                for number, variable in enumerate(self._variables(model)):
+                    variable.assign(state[f"v{number}"])
+        return len(self.history)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.history.append({key: float(value) for key, value in logs.items()})
+        values = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
+        part = self.path.with_suffix(".tmp.npz")
+        np.savez(part, history=json.dumps(self.history), **values)
+        os.replace(part, self.path)
+        told = " · ".join(
+            f"{key} {logs[key]:.4f}" for key in ("loss", "val_loss") if key in logs
+        )
+        announce(f"{self.name} · epoch {epoch + 1}/{self.epochs} · {told}")
+
+    def _variables(self, model: keras.Model | None = None):
+        model = model or self.model
+        return model.variables + model.optimizer.variables
+
+
+def fit(
+    model: keras.Model,
+    batches: SlotBatches,
+    validation: SlotBatches | None,
+    *,
+    epochs: int,
+    state: Path,
+    name: str,
+) -> tuple[keras.Model, pd.DataFrame, float]:
+    """Train a model, or go on where an earlier call was stopped.
+
+    Args:
+        model: compiled network, whose step size falls as `CosineDecay` says.
+        batches: training slots.
+        validation: slots whose loss is told, None for none.
+        epochs: passes over the training slots.
+        state: file that holds a training between epochs.
+        name: shown in progress lines.
+
+    Returns:
+        The model, the history, one row per epoch, and the seconds this call took.
+    """
+    state.parent.mkdir(parents=True, exist_ok=True)
+    model.optimizer.build(model.trainable_variables)
+    decay = CosineDecay(float(model.optimizer.learning_rate), epochs, len(batches))
+    keeper = Keeper(state, name, epochs)
+    done, start = keeper.restore(model), time.perf_counter()
+    if done < epochs:
+        order = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch + 1)
+        )
+        model.fit(
+            stream(batches),
+            validation_data=None if validation is None else stream(validation),
+            initial_epoch=done,
+            epochs=epochs,
+            callbacks=[order, decay, keeper],
+            verbose=0,
+            shuffle=False,
+        )
+    index = pd.RangeIndex(1, len(keeper.history) + 1, name="epoch")
+    history = pd.DataFrame(keeper.history, index=index)
+    return model, history, time.perf_counter() - start

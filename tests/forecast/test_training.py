@@ -1,6 +1,7 @@
-"""Training: early stopping, resume after a stop, and no look at the future."""
+"""Training: resume after a stop, and no look at the future."""
 
 import gc
+import os
 import weakref
 from dataclasses import replace
 
@@ -9,63 +10,61 @@ import numpy as np
 import pytest
 
 from lib.evaluation.splits import time_split
-from lib.forecast import training as train
+from lib.forecast import trainer
 from lib.forecast.batches import SampledSlots, SlotBatches
 from lib.forecast.features import build_features
 from lib.forecast.losses import categorical_crossentropy
 from lib.forecast.networks import build_model
-from lib.forecast.trainer import Settings, run
-from lib.forecast.training import fit
+from lib.forecast.trainer import Settings, fit, run
 
 
-def small_training(tmp_path, epochs, patience=None, rate=0.01, validation=True):
+def small_training(tmp_path, epochs, validation=True):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(20, 3, 6, 2)).astype("float32")
     context = rng.normal(size=(20, 6, 3)).astype("float32")
     ewma = np.full((20, 6), -np.log(6), "float32")
     counts = rng.poisson(np.exp(1 + context[..., 0])).astype("float32")
-    model = build_model(
-        "gru", n_movies=6, n_series=2, n_context=3, learning_rate=rate, dropout=0.2
-    )
+    model = build_model("gru", n_movies=6, n_series=2, n_context=3, dropout=0.2)
     views = (x, context, ewma)
     watched = SlotBatches(views, counts, range(15, 20)) if validation else None
-    history, _ = fit(
+    _, history, _ = fit(
         model,
         SlotBatches(views, counts, range(15), 2, seed=0),
         watched,
         epochs=epochs,
-        patience=patience,
         state=tmp_path / "state.npz",
         name="test",
     )
     return model, history
 
 
-def test_a_stopped_training_ends_with_the_same_numbers(tmp_path, monkeypatch):
-    straight, history = small_training(tmp_path / "a", epochs=6, patience=4)
+class Killed(Exception):
+    """Stands for the end of the process."""
 
-    class Killed(Exception):
-        pass
 
-    def stop_after_third(line):
-        if "epoch 3/" in line:
+@pytest.mark.parametrize(("where", "time"), [("announce", 3), ("os.replace", 3)])
+def test_a_stopped_training_ends_with_the_same_numbers(
+    tmp_path, monkeypatch, where, time
+):
+    """Stopped after an epoch was kept, or while its file is being written."""
+    straight, history = small_training(tmp_path / "a", epochs=6)
+    times = []
+
+    def stop(*_):
+        times.append(1)
+        if len(times) == time:
             raise Killed
+        return real(*_)
 
+    real = {"announce": trainer.announce, "os.replace": os.replace}[where]
     with monkeypatch.context() as patch:
-        patch.setattr(train, "announce", stop_after_third)
+        patch.setattr(f"lib.forecast.trainer.{where}", stop)
         with pytest.raises(Killed):
-            small_training(tmp_path / "b", epochs=6, patience=4)
-    resumed, again = small_training(tmp_path / "b", epochs=6, patience=4)
+            small_training(tmp_path / "b", epochs=6)
+    resumed, again = small_training(tmp_path / "b", epochs=6)
     np.testing.assert_allclose(again.to_numpy(), history.to_numpy(), rtol=1e-6)
     for a, b in zip(straight.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
-
-
-def test_early_stopping_keeps_the_best_epoch(tmp_path):
-    _, history = small_training(tmp_path, epochs=40, patience=2, rate=0.3)
-    best = history["val_loss"].to_numpy().argmin()
-    assert len(history) < 40
-    assert len(history) == best + 1 + 2
 
 
 @pytest.mark.parametrize("at_once", [1, 4, 32])
@@ -80,14 +79,14 @@ def test_the_step_size_falls_along_a_cosine_to_nothing(at_once):
             rates.append(float(self.model.optimizer.learning_rate))
 
     batches = SlotBatches(views, counts, range(10))
-    decay = train.CosineDecay(0.02, epochs=2, steps=10)
+    decay = trainer.CosineDecay(0.02, epochs=2, steps=10)
     model.fit(batches, epochs=2, callbacks=[decay, Watch()], verbose=0, shuffle=False)
     middles = {1: np.arange(20) + 0.5, 4: [2, 6, 9, 12, 16, 19], 32: [5, 15]}
     done = np.array(middles[model.steps_per_execution]) / 20
     assert rates == pytest.approx(0.01 * (1 + np.cos(np.pi * done)), rel=1e-5)
 
 
-def test_without_patience_the_last_epoch_counts(tmp_path):
+def test_a_training_needs_no_validation(tmp_path):
     model, history = small_training(tmp_path, epochs=3, validation=False)
     assert len(history) == 3
     assert "val_loss" not in history
@@ -128,7 +127,7 @@ class Noted(SlotBatches):
 def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
     model, views, counts = joint()
     batches = Noted(views, counts, range(10), seed=0)
-    options = {"epochs": 3, "patience": None, "state": tmp_path / "s.npz"}
+    options = {"epochs": 3, "state": tmp_path / "s.npz"}
     fit(model, batches, None, name="test", **options)
     assert sorted(batches.read) == [1, 2, 3]
     for epoch, rows in batches.read.items():
@@ -139,7 +138,7 @@ def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
 def test_a_training_that_has_ended_keeps_no_arrays(tmp_path):
     model, views, counts = joint()
     batches = [SlotBatches(views, counts, rows) for rows in (range(8), range(8, 10))]
-    options = {"epochs": 2, "patience": None, "state": tmp_path / "s.npz"}
+    options = {"epochs": 2, "state": tmp_path / "s.npz"}
     fit(model, *batches, name="test", **options)
     kept = [weakref.ref(one) for one in batches]
     del batches
