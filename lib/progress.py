@@ -2,6 +2,10 @@
 
 import os
 import sys
+import time
+from collections.abc import Iterator, Sequence
+
+SECONDS = 5  # between two lines of a long step
 
 
 def announce(line: str) -> None:
@@ -10,6 +14,16 @@ def announce(line: str) -> None:
     if path:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+
+def every(slots: Sequence, what: str) -> Iterator:
+    """Go through slots, with a line every few seconds of how many are done."""
+    told = time.monotonic()
+    for done, slot in enumerate(slots):
+        if time.monotonic() - told > SECONDS:
+            announce(f"  {what}: {done:,} of {len(slots):,} slots")
+            told = time.monotonic()
+        yield slot
 
 
 def epoch_lines(name: str, epochs: int, tell=announce):

@@ -4,10 +4,13 @@ An independent way to the same numbers: a mistake in the readers cannot hide in 
 """
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
+from lib.data.grid import Grid
 from lib.paths import ROOT
+from lib.schema import MOVIE, RELEASE_YEAR, TITLE
 
 DATA = ROOT.parent / "shared" / "data"
 FOLDERS = {
@@ -31,6 +34,26 @@ def dense_counts(name: str, days: int, max_slots: int | None = None) -> np.ndarr
     counts = np.zeros((slots.max() + 1, len(movies)), dtype=np.int64)
     np.add.at(counts, (slots, column), 1)
     return counts
+
+
+def real_grid(name: str, days: int) -> Grid:
+    """The grid with the movies' titles, years and genres; ratings are left out."""
+    counts = dense_counts(name, days).astype(np.float32)
+    movies = pl.read_csv(DATA / name / "movies.csv").sort(MOVIE)
+    log = _read(name, DATA / FOLDERS[name])
+    movies = movies.filter(pl.col(MOVIE).is_in(log["movie"].unique().implode()))
+    year = pl.col(TITLE).str.extract(r"\((\d{4})\)\s*$").cast(pl.Int32)
+    first = log["time"].min() // (days * 86400) * days
+    slots = pd.to_datetime(first + days * np.arange(len(counts)), unit="D")
+    return Grid(
+        counts=counts,
+        mean_rating=np.where(counts > 0, 3.5, np.nan).astype(np.float32),
+        returning=np.zeros_like(counts),
+        users=np.ceil(counts.sum(axis=1) / 50),
+        slots=slots,
+        movies=movies.with_columns(year.alias(RELEASE_YEAR)).to_pandas(),
+        meta={},
+    )
 
 
 def _read(name: str, path) -> pl.DataFrame:

@@ -1,5 +1,6 @@
 """The dense slot × movie grid that every forecaster works on."""
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib.data.arrays import made_once
 from lib.data.slots import slot_range
 from lib.errors import UserError
 from lib.schema import (
@@ -19,12 +21,13 @@ from lib.schema import (
 )
 
 TABLES = ("panel.parquet", "movies.parquet", "slots.parquet", "returning.parquet")
-MAX_CELLS = 400_000_000  # 1.6 GB for each float32 array
 
 
 @dataclass(frozen=True)
 class Grid:
     """Requests of every movie in every slot, slots without a request included.
+
+    The arrays of a run lie on disk, see `lib.data.arrays`.
 
     Attributes:
         counts: float32 array (slots, movies), requests c(i, t).
@@ -70,7 +73,7 @@ def load_grid(folder: Path) -> Grid:
         folder: holds TABLES and meta.json, see `lib.data.preprocess`.
 
     Raises:
-        UserError: the folder was not preprocessed, or the grid would not fit.
+        UserError: the folder was not preprocessed, or the disk has no room.
     """
     for name in (*TABLES, "meta.json"):
         if not (folder / name).exists():
@@ -78,28 +81,39 @@ def load_grid(folder: Path) -> Grid:
                 f"{folder / name}: not found; notebook 01_preprocess writes it: "
                 "run it (or `make data`) with the same DATASET and SLOT first."
             )
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for name in TABLES:
+        digest.update((folder / name).read_bytes())
     meta = json.loads((folder / "meta.json").read_text())
     movies = pd.read_parquet(folder / "movies.parquet")
     movies = movies[movies.pop(REQUESTS) > 0]  # the others are only listed
+    table = pd.read_parquet(folder / "slots.parquet")
+    slots = slot_range(table[SLOT].min(), table[SLOT].max(), meta["slot"])
+    users = table[USERS].to_numpy(np.float32)
+    ids = movies[MOVIE].to_numpy()
+    _, arrays = made_once(
+        folder, "grid", digest.hexdigest(), lambda new: _fill(folder, slots, ids, new)
+    )
+    movies = movies.reset_index(drop=True)
+    return Grid(**arrays, users=users, slots=slots, movies=movies, meta=meta)
+
+
+def _fill(folder: Path, slots: pd.DatetimeIndex, ids: np.ndarray, new) -> dict:
+    """Write the dense arrays from the tables, which hold requested cells only."""
+    shape = (len(slots), len(ids))
+    names = ("counts", "mean_rating", "returning")
+    arrays = new({name: (shape, np.float32) for name in names})
+
+    def cells(table: pd.DataFrame):
+        return slots.get_indexer(table[SLOT]), np.searchsorted(ids, table[MOVIE])
+
     panel = pd.read_parquet(
         folder / "panel.parquet", columns=[MOVIE, SLOT, REQUESTS, MEAN_RATING]
     )
-    slots = slot_range(panel[SLOT].min(), panel[SLOT].max(), meta["slot"])
-    if len(slots) * len(movies) > MAX_CELLS:
-        raise UserError(
-            f"{folder.name}: {len(slots):,} slots × {len(movies):,} movies are more "
-            f"than {MAX_CELLS:,} cells; choose a coarser SLOT or fewer MAX_SLOTS."
-        )
-    ids = movies[MOVIE].to_numpy()
-    cells = slots.get_indexer(panel[SLOT]), np.searchsorted(ids, panel[MOVIE])
-    counts = np.zeros((len(slots), len(movies)), np.float32)
-    counts[cells] = panel[REQUESTS]
-    mean_rating = np.full_like(counts, np.nan)
-    mean_rating[cells] = panel[MEAN_RATING]
+    place = cells(panel)
+    arrays["counts"][place] = panel[REQUESTS]
+    arrays["mean_rating"][:] = np.nan
+    arrays["mean_rating"][place] = panel[MEAN_RATING]
     again = pd.read_parquet(folder / "returning.parquet")
-    cells = slots.get_indexer(again[SLOT]), np.searchsorted(ids, again[MOVIE])
-    returning = np.zeros_like(counts)
-    returning[cells] = again[RETURNING]
-    users = pd.read_parquet(folder / "slots.parquet")[USERS].to_numpy(np.float32)
-    movies = movies.reset_index(drop=True)
-    return Grid(counts, mean_rating, returning, users, slots, movies, meta)
+    arrays["returning"][cells(again)] = again[RETURNING]
+    return {}

@@ -41,22 +41,6 @@ START = "start from the tuned EWMA"
 LOSS = "cross-entropy as the loss"
 
 
-def without(data: Features, names: tuple[str, ...]) -> Features:
-    """Features without those of the given names.
-
-    Series are set to zero, since a recurrent layer needs some input; columns of the
-    context are left out.
-    """
-    kept = [i for i, name in enumerate(data.context_names) if name not in names]
-    silent = np.isin(data.series_names, names)
-    return replace(
-        data,
-        series=np.where(silent, np.float32(0), data.series),
-        context=np.ascontiguousarray(data.context[..., kept]),
-        context_names=tuple(data.context_names[i] for i in kept),
-    )
-
-
 def variants(
     data: Features, settings: Settings
 ) -> dict[str, tuple[Features, Settings]]:
@@ -67,14 +51,15 @@ def variants(
         start from, a network corrects the uniform share; without the cross-entropy, it
         learns from the squared error of the shares.
     """
-    uniform = np.full_like(data.log_ewma, -np.log(data.log_ewma.shape[1]))
+    shape = data.log_ewma.shape
+    uniform = np.broadcast_to(np.float32(-np.log(shape[1])), shape)
     changed = {
         "": (data, settings),
         START: (replace(data, log_ewma=uniform), settings),
         LOSS: (data, replace(settings, loss="mse")),
     }
     for part, names in FEATURE_GROUPS.items():
-        changed[part] = (without(data, names), settings)
+        changed[part] = (data.without(*names), settings)
     return changed
 
 

@@ -60,7 +60,7 @@ def _rows(grid, data, slots, rng, limit):
     if len(slot) > limit:
         chosen = rng.choice(len(slot), limit, replace=False)
         slot, movie = slot[chosen], movie[chosen]
-    return data.values[slots[slot] - 1, movie], grid.counts[slots[slot], movie]
+    return data.cells(slots[slot] - 1, movie), grid.counts[slots[slot], movie]
 
 
 def _deviance(y, rate):

@@ -46,7 +46,7 @@ def rolling_networks(
     @cache
     def known(split: Split):
         grid = task.grid.until(split.test.stop)
-        return grid, build_features(grid, split)
+        return grid, build_features(grid, split, task.folder)
 
     @cache
     def forecast_of(one: Settings, split: Split) -> np.ndarray:

@@ -75,7 +75,7 @@ def open_task(folder: Path) -> Task:
             )
     baselines = {name: tune(name, grid.counts, split) for name in NAIVE}
     naive = evaluate_naive(grid.counts, split)
-    features = build_features(grid, split)
+    features = build_features(grid, split, folder)
     return Task(folder, grid, split, features, baselines, naive)
 
 

@@ -5,6 +5,7 @@ as on thousands.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -313,13 +314,13 @@ def month_rhythm(grid: Grid) -> Figure:
 
 
 def next_slot_frame(
-    grid: Grid, features: np.ndarray, names, rows, limit: int = 40_000
+    grid: Grid, cells: Callable, names, rows, limit: int = 40_000
 ) -> pd.DataFrame:
     """Features before a slot beside the popularity in it, for movies seen before.
 
     Args:
         grid: the grid.
-        features: array (slots, movies, features); row t is known at the end of slot t.
+        cells: slots, movies → array (cells, features), known at the end of the slots.
         names: names of the features.
         rows: slots to forecast, from 1 on; give training slots only.
         limit: at most so many rows, drawn at random.
@@ -333,7 +334,7 @@ def next_slot_frame(
     if len(slot) > limit:
         chosen = np.random.default_rng(0).choice(len(slot), limit, replace=False)
         slot, movie = slot[chosen], movie[chosen]
-    frame = pd.DataFrame(features[rows[slot] - 1, movie], columns=list(names))
+    frame = pd.DataFrame(cells(rows[slot] - 1, movie), columns=list(names))
     frame["next popularity"] = 1e3 * grid.shares[rows[slot], movie]
     return frame
 

@@ -4,6 +4,24 @@ import keras
 import numpy as np
 
 
+class Columns:
+    """Rows of an array, some columns of its last axis left out or silenced on reading.
+
+    Attributes:
+        rows: array (slots, ..., columns).
+        kept: columns to read, None for all.
+        silent: columns to read as zero.
+    """
+
+    def __init__(self, rows: np.ndarray, kept=None, silent=()):
+        self.rows, self.kept, self.silent = rows, kept, silent
+
+    def __getitem__(self, index) -> np.ndarray:
+        found = np.array(self.rows[index])
+        found[..., list(self.silent)] = 0
+        return found if self.kept is None else found[..., self.kept]
+
+
 class SlotBatches(keras.utils.PyDataset):
     """Batches of `batch_size` slots, cut from strided views when they are needed.
 

@@ -18,10 +18,11 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lib.data.arrays import identity
 from lib.evaluation.splits import Split
 from lib.files import locked
-from lib.forecast import batches, features, losses, networks, sequences
-from lib.forecast.batches import SampledSlots, SlotBatches
+from lib.forecast import batches, features, losses, networks, sequences, start
+from lib.forecast.batches import Columns, SampledSlots, SlotBatches
 from lib.forecast.device import set_learning_rate, stream
 from lib.forecast.features import Features
 from lib.forecast.networks import fresh_model
@@ -29,7 +30,7 @@ from lib.forecast.sequences import JOINT, MANY_TO_MANY, inputs, targets
 from lib.progress import announce
 
 SAMPLED_LOSSES = ("categorical_crossentropy", "poisson")  # sums over requests
-CODE = [m.__file__ for m in (batches, features, losses, networks, sequences)]
+CODE = [m.__file__ for m in (batches, features, losses, networks, sequences, start)]
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Trained:
 
     Attributes:
         forecast: float32 array (slots, movies), read from disk where it is needed:
-            shares forecast for every slot; the EWMA's where there is no full window
+            shares forecast for every slot; the start's where there is no full window
             before it.
         history: one row per epoch: loss, val_loss, share_mse, accuracy …
         seconds: spent in training.
@@ -92,7 +93,13 @@ def arrays(data: Features, settings: Settings) -> tuple[np.ndarray, ...]:
     many = kind in MANY_TO_MANY
     # A context stands at the end of its slot, one before the slot that it foretells.
     context = inputs(data.context, t_slot) if many else data.context[t_slot - 1 : -1]
-    return inputs(data.series, t_slot), context, log_ewma
+    window = inputs(data.series, t_slot)
+    if data.left_out:
+        read = np.isin(data.all_context_names, data.context_names)
+        context = Columns(context, kept=np.flatnonzero(read))
+        silent = np.isin(data.series_names, data.left_out)
+        window = Columns(window, silent=np.flatnonzero(silent))
+    return window, context, log_ewma
 
 
 def run(
@@ -125,7 +132,7 @@ def run(
         refit: False leaves the second training out, for comparisons that look at
             validation slots only; test slots are then forecast by the first.
         watch: False leaves the first training out, for repeated cut-offs of which only
-            the test slots matter; training slots then keep the EWMA's forecast.
+            the test slots matter; training slots then keep the start's forecast.
     """
     name = name or f"{settings.cell} type {settings.prediction_type} seed {seed}"
     key = _key(data, counts, settings, split, seed, refit, watch)
@@ -142,8 +149,9 @@ def _key(data: Features, counts, settings, split: Split, *more) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps(asdict(settings), sort_keys=True).encode())
     digest.update(f"{split}{more}{keras.backend.backend()}".encode())
+    digest.update(f"{data.left_out}{data.ewma}".encode())
     for array in (data.series, data.context, data.log_ewma, counts):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(identity(array))
     for path in (*CODE, __file__):
         digest.update(Path(path).read_bytes())
     return digest.hexdigest()[:12]
@@ -166,7 +174,10 @@ class _Training:
         """Train, forecast and leave both; forecast.npy says that all is there."""
         rows, seconds, history = self.rows, 0.0, None
         early = np.concatenate([rows["train"], rows["validation"]])
-        forecast = np.exp(self.data.log_ewma)
+        part, shape = self.place / "forecast.tmp.npy", self.counts.shape
+        forecast = np.lib.format.open_memmap(part, "w+", np.float32, shape)
+        for slot, log_shares in enumerate(self.data.log_ewma):
+            forecast[slot] = np.exp(log_shares)
         if watch:
             model, history, seconds = self.fit(rows["train"], rows["validation"])
             self.predict(model, early, forecast)
@@ -178,8 +189,8 @@ class _Training:
         history.to_csv(self.place / "history.csv")
         facts = {"seconds": seconds, "parameters": model.count_params()}
         (self.place / "facts.json").write_text(json.dumps(facts))
-        np.save(self.place / "forecast.tmp.npy", forecast)
-        os.replace(self.place / "forecast.tmp.npy", self.place / "forecast.npy")
+        forecast.flush()
+        os.replace(part, self.place / "forecast.npy")
         for state in self.place.glob("*.npz"):
             state.unlink()
 
@@ -226,7 +237,7 @@ class _Training:
             own.pop("cell"),
             n_movies=self.counts.shape[1],
             n_series=self.data.series.shape[-1],
-            n_context=self.data.context.shape[-1],
+            n_context=len(self.data.context_names),
             seed=self.seed,
             **own,
         )
@@ -358,7 +369,7 @@ def fit(
     model.optimizer.build(model.trainable_variables)
     decay = CosineDecay(float(model.optimizer.learning_rate), epochs, len(batches))
     keeper = Keeper(state, name, epochs)
-    done, start = keeper.restore(model), time.perf_counter()
+    done, began = keeper.restore(model), time.perf_counter()
     if done < epochs:
         order = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: batches.start_epoch(epoch + 1)
@@ -374,4 +385,4 @@ def fit(
         )
     index = pd.RangeIndex(1, len(keeper.history) + 1, name="epoch")
     history = pd.DataFrame(keeper.history, index=index)
-    return model, history, time.perf_counter() - start
+    return model, history, time.perf_counter() - began

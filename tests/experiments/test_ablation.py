@@ -14,7 +14,6 @@ from lib.experiments.ablation import (
     run_ablation,
     variants,
 )
-from lib.experiments.ablation import without as leave_out
 from lib.figures import forecasts as charts
 from lib.forecast.trainer import Settings
 
@@ -24,20 +23,6 @@ SETTINGS = Settings(units=4)
 def test_every_feature_belongs_to_one_part(small_task):
     named = [name for names in FEATURE_GROUPS.values() for name in names]
     assert sorted(named) == sorted(small_task.features.names)
-
-
-def test_without_leaves_out_columns_and_silences_series(small_task):
-    data = small_task.features
-    less = leave_out(data, ("mean_rating", "surprise"))
-    assert set(data.context_names) - set(less.context_names) == {"mean_rating"}
-    assert less.context.shape[-1] == data.context.shape[-1] - 1
-    position = data.series_names.index("surprise")
-    assert not less.series[..., position].any()
-    others = np.delete(less.series, position, axis=-1)
-    np.testing.assert_array_equal(others, np.delete(data.series, position, axis=-1))
-    kept = less.context_names.index("traffic")
-    before = data.context_names.index("traffic")
-    np.testing.assert_array_equal(less.context[..., kept], data.context[..., before])
 
 
 def test_the_start_and_the_loss_are_parts_too(small_task):
@@ -52,9 +37,9 @@ def test_the_start_and_the_loss_are_parts_too(small_task):
 def planted(small_task):
     """The task, with the perfect correction in the place of the mean rating."""
     data = small_task.features
-    context = data.context.copy()
+    context = np.asarray(data.context, np.float32)
     perfect = np.log(small_task.grid.shares + 0.01) - data.log_ewma
-    place = data.context_names.index("mean_rating")
+    place = data.all_context_names.index("mean_rating")
     context[..., place] = np.roll(perfect, -1, axis=0)
     return replace(small_task, features=replace(data, context=context))
 

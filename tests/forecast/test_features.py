@@ -1,12 +1,16 @@
 """Features: what they know, and that it is never the future."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from lib.errors import UserError
 from lib.evaluation.splits import time_split
-from lib.forecast.features import build_features, since_first, since_last
+from lib.forecast.features import build_features
+from lib.forecast.trainer import Settings, arrays
+from tests.realdata import real_grid
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +61,11 @@ def test_features_of_training_slots_do_not_know_validation_slots(small_grid, spl
 
 def test_features_are_finite_and_of_similar_size(small_grid, split):
     features = build_features(small_grid, split)
-    assert np.isfinite(features.values).all()
-    assert np.abs(features.values).max() < 20
-    assert len(features.names) == features.values.shape[-1] == len(set(features.names))
+    slots, movies = np.indices(small_grid.counts.shape)
+    values = features.cells(slots.ravel(), movies.ravel())
+    assert np.isfinite(values).all() and values.dtype == np.float32
+    assert np.abs(values).max() < 20
+    assert len(features.names) == values.shape[-1] == len(set(features.names))
 
 
 def test_log_ewma_are_log_shares(small_grid, split):
@@ -67,12 +73,98 @@ def test_log_ewma_are_log_shares(small_grid, split):
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_slots_since_first_and_last_request():
-    counts = np.array([[0, 1], [2, 0], [0, 0], [1, 0]])
-    np.testing.assert_array_equal(
-        since_first(counts), [[-1, 0], [0, 1], [1, 2], [2, 3]]
-    )
-    np.testing.assert_array_equal(since_last(counts), [[-1, 0], [0, 1], [1, 2], [0, 3]])
+def dropped(grid, first):
+    """The grid without the movies that only slots from `first` on request."""
+    kept = grid.counts[:first].any(axis=0)
+    rows = {
+        n: getattr(grid, n)[:, kept] for n in ("counts", "mean_rating", "returning")
+    }
+    return kept, replace(grid, **rows, movies=grid.movies[kept].reset_index(drop=True))
+
+
+def same_before(one, other, kept, slots):
+    """Features of the kept movies in the slots before the test slots are the same."""
+    assert one.ewma == other.ewma
+    for t in slots:
+        for name in ("series", "context"):
+            a, b = getattr(one, name)[t][kept], getattr(other, name)[t]
+            np.testing.assert_allclose(
+                a.astype(float), b.astype(float), rtol=2e-3, atol=2e-3, err_msg=name
+            )
+
+
+def test_movies_that_only_later_slots_name_change_no_earlier_feature(small_grid, split):
+    counts = small_grid.counts.copy()
+    counts[: split.test.start, ::3] = 0  # these come in test slots only
+    counts[: split.validation.start, 1::3] = 0
+    rating = np.where(counts > 0, small_grid.mean_rating, np.nan)
+    returning = np.minimum(small_grid.returning, counts)
+    grid = replace(small_grid, counts=counts, mean_rating=rating, returning=returning)
+    kept, less = dropped(grid, split.test.start)
+    assert kept.sum() == 10
+    one, other = build_features(grid, split), build_features(less, split)
+    same_before(one, other, kept, range(split.test.start))
+    # A known movie's forecast does not change either, while others are awaited.
+    seen = grid.counts.cumsum(axis=0)[: split.test.start - 1][:, kept] > 0
+    seen &= ~seen.all(axis=1, keepdims=True)
+    a, b = one.log_ewma[1 : split.test.start][:, kept], other.log_ewma
+    np.testing.assert_allclose(a[seen], b[1 : split.test.start][seen], rtol=1e-5)
+
+
+def test_real_movies_that_only_test_slots_name_change_no_earlier_feature():
+    grid = real_grid("ml-latest-small", 91)
+    split = time_split(len(grid.slots))
+    kept, less = dropped(grid, split.test.start)
+    assert (~kept).sum() == 2579
+    one, other = build_features(grid, split), build_features(less, split)
+    same_before(one, other, kept, range(0, split.test.start, 6))
+
+
+def test_features_are_made_once_and_opened_from_disk(small_grid, split, tmp_path):
+    first = build_features(small_grid, split, tmp_path)
+    assert isinstance(first.context, np.memmap) and not first.context.flags.writeable
+    places = [path.stat().st_mtime_ns for path in tmp_path.glob("features-*/*.npy")]
+    again = build_features(small_grid, split, tmp_path)
+    assert len(places) == 3
+    assert places == [p.stat().st_mtime_ns for p in tmp_path.glob("features-*/*.npy")]
+    in_memory = build_features(small_grid, split)
+    np.testing.assert_array_equal(again.context, in_memory.context)
+    other = replace(small_grid, counts=small_grid.counts + 1)
+    build_features(other, split, tmp_path)
+    assert len(list(tmp_path.glob("features-*"))) == 1  # the older ones are gone
+
+
+def test_what_does_not_fit_on_disk_is_refused_before_it_starts(
+    small_grid, split, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match="needed on disk, 0.0 are free; choose"):
+        build_features(small_grid, split, tmp_path)
+    assert not list(tmp_path.glob("*/*.npy"))
+
+
+def test_slots_since_first_and_last_request(small_grid, split):
+    features = build_features(small_grid, split)
+    seen = np.flatnonzero(small_grid.counts[:, 3])
+    for name, slot in (("since_first", seen[0]), ("since_last", seen[-1])):
+        column = features.context[:, 3, features.context_names.index(name)]
+        since = np.expm1(2 * column.astype(float))
+        assert since[slot] == pytest.approx(1, abs=0.01)
+        assert since[-1] == pytest.approx(len(column) - slot, rel=0.01)
+        assert (since[: seen[0]] == 0).all()
+
+
+def test_features_can_be_left_out(small_grid, split):
+    features = build_features(small_grid, split)
+    less = features.without("mean_rating", "surprise")
+    assert set(features.context_names) - set(less.context_names) == {"mean_rating"}
+    window, context, _ = arrays(less, Settings())
+    whole, all_columns, _ = arrays(features, Settings())
+    assert not window[4][..., 1].any()
+    np.testing.assert_array_equal(window[4][..., 0], whole[4][..., 0])
+    position = features.context_names.index("mean_rating")
+    others = np.delete(all_columns[4], position, axis=-1)
+    np.testing.assert_array_equal(context[4], others)
 
 
 def test_a_movie_of_a_year_to_come_is_marked(small_grid, split):

@@ -1,0 +1,92 @@
+"""Large arrays that a run makes once and every notebook opens from disk.
+
+They lie in a folder of .npy files that is there whole or not at all, named by a digest
+of what they were made from, and are mapped into memory: only what is read is loaded,
+and processes share it.
+"""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from lib.errors import UserError
+from lib.files import locked
+
+FACTS = "facts.json"
+New = Callable[[dict[str, tuple[tuple[int, ...], type]]], dict[str, np.ndarray]]
+
+
+def identity(array: np.ndarray) -> bytes:
+    """A digest of an array's content; the place of one that lies on disk, whole rows
+    from the first on, since such a place is named by a digest."""
+    if isinstance(array, np.memmap) and array.filename is not None:
+        path = Path(array.filename)
+        return f"{path.parent.name}/{path.name}{array.shape}".encode()
+    content = np.ascontiguousarray(array)
+    return f"{content.shape}{content.dtype}".encode() + hashlib.sha256(content).digest()
+
+
+def made_once(
+    folder: Path | None, name: str, digest: str, make: Callable[[New], dict]
+) -> tuple[dict, dict[str, np.ndarray]]:
+    """Arrays from disk, or made now and kept for the next who asks.
+
+    Args:
+        folder: of the run; None makes them in memory.
+        name: what they are; older ones of this name are removed.
+        digest: of all that they are made from.
+        make: gets a function from name → (shape, dtype) to the new arrays, fills these
+            and returns facts in JSON's types.
+
+    Returns:
+        The facts and name → array; those on disk can only be read.
+
+    Raises:
+        UserError: the disk has no room for them.
+    """
+    if folder is None:
+        arrays: dict[str, np.ndarray] = {}
+
+        def in_memory(wanted):
+            arrays.update({k: np.zeros(*v) for k, v in wanted.items()})
+            return arrays
+
+        return make(in_memory), arrays
+    place = folder / f"{name}-{digest[:12]}"
+    with locked(folder / f".{name}"):
+        if not (place / FACTS).exists():
+            part = folder / f".{name}" / "part"
+            shutil.rmtree(part, ignore_errors=True)  # left by a killed run
+            part.mkdir()
+            try:
+                facts = make(lambda wanted: _on_disk(part, name, wanted))
+                (part / FACTS).write_text(json.dumps(facts), "utf-8")
+                for old in folder.glob(f"{name}-" + "?" * 12):
+                    shutil.rmtree(old)
+                part.rename(place)
+            finally:
+                shutil.rmtree(part, ignore_errors=True)
+    facts = json.loads((place / FACTS).read_text("utf-8"))
+    files = sorted(place.glob("*.npy"))
+    return facts, {path.stem: np.load(path, mmap_mode="r") for path in files}
+
+
+def _on_disk(folder: Path, name: str, wanted: dict) -> dict[str, np.ndarray]:
+    """New files of zeros, if the disk has room for all of them."""
+    need = sum(math.prod(s) * np.dtype(kind).itemsize for s, kind in wanted.values())
+    free = shutil.disk_usage(folder).free
+    if need > 0.95 * free:
+        raise UserError(
+            f"{name}: {need / 1e9:,.1f} GB are needed on disk, {free / 1e9:,.1f} are "
+            "free; choose a coarser SLOT or fewer MAX_SLOTS, make room, or set "
+            "POPULARITY_OUTPUT to a larger disk"
+        )
+    return {
+        key: np.lib.format.open_memmap(folder / f"{key}.npy", "w+", dtype, shape)
+        for key, (shape, dtype) in wanted.items()
+    }
