@@ -10,7 +10,7 @@ from lib import paths
 from lib.data.grid import Grid
 from lib.evaluation.splits import time_split
 from lib.experiments.task import Task
-from lib.forecast.baselines import NAIVE, evaluate_naive, tune
+from lib.forecast.baselines import naive_tables, tune
 from lib.forecast.features import build_features
 from lib.schema import GENRES, MOVIE, RELEASE_YEAR, TITLE
 from tests.batch.small_series import write_notebooks
@@ -53,11 +53,11 @@ def small_grid() -> Grid:
 def small_task(small_grid, tmp_path_factory) -> Task:
     """The task of the small grid; trainings are kept in a temporary folder."""
     split = time_split(len(small_grid.slots))
-    baselines = {name: tune(name, small_grid.counts, split) for name in NAIVE}
-    naive = evaluate_naive(small_grid.counts, split)
+    tuned = tune(small_grid.counts, split)
+    naive = naive_tables(tuned, small_grid.counts, split)
     features = build_features(small_grid, split)
     folder = tmp_path_factory.mktemp("task")
-    return Task(folder, small_grid, split, features, baselines, naive)
+    return Task(folder, small_grid, split, features, tuned["cross_entropy"], naive)
 
 
 class Recorder:

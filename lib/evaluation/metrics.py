@@ -29,6 +29,7 @@ HIGHER_IS_BETTER = frozenset(METRICS[3:]) | {"floor_gap_closed"}
 SCALES = {"cross_entropy": (1, "nats"), "rmse": (1e3, "·10⁻³")}
 RANK_K = 10
 CACHE_K = 50
+BLOCK = 4_000_000  # cells that are scored at once
 
 
 def shares(counts: np.ndarray) -> np.ndarray:
@@ -50,7 +51,15 @@ def top_k(values: np.ndarray, k: int) -> np.ndarray:
     Returns:
         (rows, min(k, columns)) integers.
     """
-    return np.argsort(-values, axis=1, kind="stable")[:, :k]
+    k = min(k, values.shape[1])
+    if not k:
+        return np.empty((len(values), 0), int)
+    least = np.partition(values, -k, axis=1)[:, -k]  # sorting all takes far longer
+    best = np.empty((len(values), k), int)
+    for row, (of, bound) in enumerate(zip(values, least, strict=True)):
+        among = np.flatnonzero(of >= bound)
+        best[row] = among[np.argsort(-of[among], kind="stable")[:k]]
+    return best
 
 
 def cross_entropy_per_slot(counts: np.ndarray, forecast: np.ndarray) -> np.ndarray:
@@ -91,19 +100,25 @@ def mae_per_slot(counts: np.ndarray, forecast: np.ndarray) -> np.ndarray:
     return np.abs(shares(counts) - forecast).mean(axis=1)
 
 
-def expected_traffic(counts: np.ndarray) -> np.ndarray:
+def expected_traffic(
+    counts: np.ndarray, slots: Sequence[int] | None = None
+) -> np.ndarray:
     """N̂_t: the requests in the latest slot before t that had any, 0 where none had.
 
     Args:
         counts: (T, movies) requests of all slots from the first on.
+        slots: the slots t to answer for, None for all.
 
     Returns:
-        (T,) float64.
+        (slots,) float64.
     """
-    totals = counts.sum(axis=1, dtype=float)
-    latest = np.maximum.accumulate(np.where(totals > 0, np.arange(len(totals)), -1))
-    previous = np.concatenate([[-1], latest[:-1]])
-    return np.where(previous >= 0, totals[previous], 0.0)
+    found = []
+    for t in range(len(counts)) if slots is None else slots:
+        before = t - 1
+        while before >= 0 and not counts[before].any():
+            before -= 1
+        found.append(counts[before].sum(dtype=float) if before >= 0 else 0.0)
+    return np.array(found)
 
 
 def accuracy_per_slot(
@@ -267,9 +282,26 @@ def per_slot_scores(
     Raises:
         ValueError: see `check_forecast`.
     """
+    slots = np.asarray(slots, dtype=int)
+    blocks = np.array_split(slots, 1 + len(slots) * counts.shape[1] // BLOCK)
+    tables = [score_rows(counts, forecast[block], block) for block in blocks]
+    return pd.concat(tables, ignore_index=True)
+
+
+def score_rows(
+    counts: np.ndarray, rows: np.ndarray, slots: Sequence[int]
+) -> pd.DataFrame:
+    """As `per_slot_scores`, with the forecasts of the given slots only.
+
+    Args:
+        counts: (T, M) requests of all slots from the first on.
+        rows: (slots, M) predicted shares.
+        slots: indices of the slots to score.
+    """
     chosen = np.asarray(slots, dtype=int)
-    chosen = chosen[counts[chosen].sum(axis=1) > 0]
-    c, q = counts[chosen], np.asarray(forecast)[chosen]
+    busy = counts[chosen].any(axis=1)
+    chosen, q = chosen[busy], np.asarray(rows)[busy]
+    c = np.asarray(counts[chosen])
     check_forecast(c, q)
     mse = mse_per_slot(c, q)
     columns = {
@@ -280,7 +312,7 @@ def per_slot_scores(
         "mse_floor": mse_floor_per_slot(c),
         "rmse": np.sqrt(mse),
         "mae": mae_per_slot(c, q),
-        "accuracy": accuracy_per_slot(c, q, expected_traffic(counts)[chosen]),
+        "accuracy": accuracy_per_slot(c, q, expected_traffic(counts, chosen)),
         "accuracy_top_decile": accuracy_top_decile_per_slot(c, q),
         f"precision_at_{RANK_K}": precision_at_k_per_slot(c, q),
         f"ndcg_at_{RANK_K}": ndcg_at_k_per_slot(c, q),

@@ -4,6 +4,7 @@ The same split, the same features and the same measures for every model: between
 sections of a notebook, and between two notebooks, only the model changes.
 """
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lib.data.arrays import identity, made_once
 from lib.data.grid import Grid, load_grid
 from lib.errors import UserError
+from lib.evaluation import evaluate as evaluation
+from lib.evaluation import metrics
 from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
 from lib.evaluation.splits import Split, time_split
-from lib.forecast.baselines import NAIVE, Tuned, evaluate_naive, tune
+from lib.forecast import baselines
+from lib.forecast.baselines import Tuned
 from lib.forecast.features import MEANINGS, Features, build_features
 from lib.forecast.trainer import Settings, Trained, run
 
@@ -73,10 +78,40 @@ def open_task(folder: Path) -> Task:
                 f"the {part} slots ({first} to {last}) hold no request; expected one "
                 "or more: take longer slots (SLOT) or a log without such a gap."
             )
-    baselines = {name: tune(name, grid.counts, split) for name in NAIVE}
-    naive = evaluate_naive(grid.counts, split)
+    simple, naive = _simple_forecasts(grid, split, folder)
     features = build_features(grid, split, folder)
-    return Task(folder, grid, split, features, baselines, naive)
+    return Task(folder, grid, split, features, simple, naive)
+
+
+def _simple_forecasts(grid: Grid, split: Split, folder: Path):
+    """The tuned baselines and their measures in every slot, made once per run."""
+    digest = hashlib.sha256(f"{split}".encode() + identity(grid.counts))
+    for module in (baselines, evaluation, metrics):
+        digest.update(Path(module.__file__).read_bytes())
+
+    def make(new) -> dict:
+        tuned = baselines.tune(grid.counts, split)
+        found = baselines.naive_tables(tuned, grid.counts, split)
+        tables = {name: table.drop(columns="split") for name, table in found.items()}
+        shape = (len(tables), *next(iter(tables.values())).shape)
+        values = new({"values": (shape, np.float64)})["values"]
+        values[:] = list(tables.values())
+        chosen = tuned["cross_entropy"].values()
+        return {
+            "columns": list(next(iter(tables.values()))),
+            "tuned": [(t.name, t.parameters, t.validation_score) for t in chosen],
+        }
+
+    facts, arrays = made_once(folder, "baselines", digest.hexdigest(), make)
+    simple = {one[0]: baselines.Tuned(*one, grid.counts) for one in facts["tuned"]}
+    part = {slot: name for name, slots in split.parts.items() for slot in slots}
+    naive = {}
+    for name, values in zip(simple, arrays["values"], strict=True):
+        table = pd.DataFrame(np.array(values), columns=facts["columns"])
+        table["slot"] = table["slot"].astype(int)
+        table.insert(0, "split", table["slot"].map(part))
+        naive[name] = table
+    return simple, naive
 
 
 def train_seeds(
@@ -125,15 +160,22 @@ def train_to_compare(
 
 
 def mean_forecast(trained: dict[int, Trained]) -> np.ndarray:
-    """The seed-averaged forecast, float64 (slots, movies): the mean of the shares."""
-    mean = np.mean([one.forecast for one in trained.values()], axis=0, dtype=float)
-    return mean / mean.sum(axis=1, keepdims=True)
+    """The seed-averaged forecast, float32 (slots, movies): the mean of the shares."""
+    return mean_shares([one.forecast for one in trained.values()])
+
+
+def mean_shares(forecasts: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean of several forecasts, float32 (slots, movies), slot by slot."""
+    mean = np.empty(forecasts[0].shape, np.float32)
+    for t, rows in enumerate(zip(*forecasts, strict=True)):
+        row = np.mean(rows, axis=0, dtype=float)
+        mean[t] = row / row.sum()
+    return mean
 
 
 def normalised(forecast: np.ndarray) -> np.ndarray:
-    """Shares in float64 whose rows sum to 1 beyond float32's last digits."""
-    forecast = forecast.astype(float)
-    return forecast / forecast.sum(axis=1, keepdims=True)
+    """Shares whose rows sum to 1 up to float32's last digit; a network's may not."""
+    return mean_shares([forecast])
 
 
 def record_network(nb, task: Task, settings: Settings, trained: dict) -> pd.DataFrame:
@@ -187,12 +229,15 @@ def save_forecast(folder: Path, name: str, forecast: np.ndarray) -> None:
 
 
 def load_forecasts(folder: Path) -> dict[tuple[str, int, str], np.ndarray]:
-    """Every forecast that notebooks 03 to 05 kept: (model, type, seed) → shares."""
+    """Every forecast that notebooks 03 to 05 kept: (model, type, seed) → shares.
+
+    They are read from disk where they are used.
+    """
     found = {}
     for path in sorted((folder / "forecasts").glob("[0-9][0-9]_*.npy")):
         _, name = path.stem.split("_", 1)
         model, kind, seed = name.rsplit("-", 2)
-        found[model, int(kind), seed] = normalised(np.load(path))
+        found[model, int(kind), seed] = np.load(path, mmap_mode="r")
     return found
 
 

@@ -1,27 +1,29 @@
 """Simple forecasts of the next slot's shares, and their tuning on validation slots.
 
-Each function maps counts (T, M), the requests of M movies in T contiguous slots, to
-forecasts (T, M): row t holds predicted shares made from rows before t only. A slot
-without requests has no shares, so it is passed over, as if time had stood still. Rows
-with nothing before them are uniform.
+Each is a running state: it takes in a slot's requests and forecasts the shares of the
+next. A slot without requests has no shares, so it is passed over, as if time had stood
+still. Where nothing is known yet the forecast is uniform. All parameter values move on
+together, so that one pass over the slots tunes every forecast for every metric.
 
 A movie without history would get the share 0 and cost infinite cross-entropy on its
-first request, so each function keeps something back: `epsilon` of the forecast is
-spread evenly over all movies, or every movie is credited with `pseudo_count` requests
-that nobody made.
+first request, so each forecast keeps something back: `epsilon` of it is spread evenly
+over all movies, or every movie is credited with `pseudo_count` requests that nobody
+made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import product
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.signal import lfilter
 
-from lib.evaluation.evaluate import evaluate, evaluate_rolling, judged_on_both
-from lib.evaluation.metrics import shares, single
+from lib.evaluation.evaluate import judged_on_both
+from lib.evaluation.metrics import score_rows
 from lib.evaluation.splits import Split
+from lib.progress import every
+
+METRICS = ("cross_entropy", "rmse")  # what a forecast is tuned for
 
 
 def last_value(counts: np.ndarray, epsilon: float = 0.01) -> np.ndarray:
@@ -29,7 +31,7 @@ def last_value(counts: np.ndarray, epsilon: float = 0.01) -> np.ndarray:
 
     q(t) = (1 − ε) s(t−1) + ε / M.
     """
-    return mix(_latest(counts), epsilon)
+    return forecast("last_value", counts, epsilon=epsilon)
 
 
 def moving_average(
@@ -39,7 +41,7 @@ def moving_average(
 
     q(t) = (1 − ε) mean(s(t−1) … s(t−window)) + ε / M.
     """
-    return mix(_window_mean(counts, window), epsilon)
+    return forecast("moving_average", counts, window=window, epsilon=epsilon)
 
 
 def ewma(counts: np.ndarray, alpha: float = 0.1, epsilon: float = 0.01) -> np.ndarray:
@@ -48,7 +50,7 @@ def ewma(counts: np.ndarray, alpha: float = 0.1, epsilon: float = 0.01) -> np.nd
     m(t) = (1 − α) m(t−1) + α s(t), m(0) = s(0); q(t) = (1 − ε) m(t−1) + ε / M. Every
     slot weighs the same, however few requests it had. (Brown 1956; Holt 1957.)
     """
-    return mix(_ewma(counts, alpha), epsilon)
+    return forecast("ewma", counts, alpha=alpha, epsilon=epsilon)
 
 
 def ewma_count_weighted(
@@ -60,7 +62,8 @@ def ewma_count_weighted(
     the pseudo-count: requests credited to every movie beforehand, which is the
     posterior mean of the shares under a symmetric Dirichlet(κ) prior.
     """
-    return credit(_discounted(counts, alpha), pseudo_count)
+    values = {"alpha": alpha, "pseudo_count": pseudo_count}
+    return forecast("ewma_count_weighted", counts, **values)
 
 
 def cumulative_share(counts: np.ndarray, pseudo_count: float = 0.1) -> np.ndarray:
@@ -68,7 +71,7 @@ def cumulative_share(counts: np.ndarray, pseudo_count: float = 0.1) -> np.ndarra
 
     q(i,t) = (C(i,t−1) + κ) / Σ_j (C(j,t−1) + κ), C the running totals of requests.
     """
-    return credit(_discounted(counts), pseudo_count)
+    return forecast("cumulative_share", counts, pseudo_count=pseudo_count)
 
 
 def seasonal_naive(
@@ -79,81 +82,102 @@ def seasonal_naive(
     q(t) = (1 − ε) s(t − period) + ε / M. Where t < period, or that slot had no
     requests, the forecast is that of `last_value`.
     """
-    return mix(_season_ago(counts, period), epsilon)
+    return forecast("seasonal_naive", counts, period=period, epsilon=epsilon)
 
 
 def mix(q: np.ndarray, epsilon: float) -> np.ndarray:
     """(1 − ε) q + ε / M: shares with a part spread evenly over the M movies."""
-    return (1 - epsilon) * q + epsilon / q.shape[1]
+    return (1 - epsilon) * q + epsilon / q.shape[-1]
 
 
 def credit(amounts: np.ndarray, pseudo_count: float) -> np.ndarray:
     """(a + κ) / Σ (a + κ) per row: shares from amounts; uniform where all are zero."""
     credited = amounts + pseudo_count
-    totals = credited.sum(axis=1, keepdims=True)
-    uniform = np.full_like(credited, 1 / credited.shape[1])
+    totals = credited.sum(axis=-1, keepdims=True)
+    uniform = np.full_like(credited, 1 / credited.shape[-1])
     return np.divide(credited, totals, out=uniform, where=totals > 0)
 
 
-def _latest(counts: np.ndarray) -> np.ndarray:
-    return _from_states(counts, shares)
+class Average:
+    """The first step of a forecast, for several values of its parameter at once.
 
-
-def _window_mean(counts: np.ndarray, window: int) -> np.ndarray:
-    def states(busy):
-        s = shares(busy)
-        total = s.copy()
-        for lag in range(1, min(window, len(s))):
-            total[lag:] += s[:-lag]
-        return total / np.minimum(np.arange(1, len(s) + 1), window)[:, None]
-
-    return _from_states(counts, states)
-
-
-def _ewma(counts: np.ndarray, alpha: float) -> np.ndarray:
-    def states(busy):
-        s = shares(busy)
-        start = (1 - alpha) * s[:1]
-        return lfilter([alpha], [1, alpha - 1], s, axis=0, zi=start)[0]
-
-    return _from_states(counts, states)
-
-
-def _discounted(counts: np.ndarray, alpha: float = 0.0) -> np.ndarray:
-    def states(busy):
-        return lfilter([1.0], [1, alpha - 1], busy.astype(float), axis=0)
-
-    return _from_states(counts, states)
-
-
-def _season_ago(counts: np.ndarray, period: int) -> np.ndarray:
-    forecast = _latest(counts)
-    s = shares(counts)[: max(0, len(counts) - period)]
-    busy = np.flatnonzero(s.any(axis=1))
-    forecast[busy + period] = s[busy]
-    return forecast
-
-
-def _from_states(
-    counts: np.ndarray, states: Callable[[np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Forecast every slot by the state after the latest earlier slot with requests.
-
-    Args:
-        counts: (T, M) requests.
-        states: maps the rows with requests to as many rows, the k-th of which is
-            known once the k-th of those slots is over.
-
-    Returns:
-        (T, M) float64; 1 / M in rows with no request before them.
+    Attributes:
+        state: float64 array (values, movies); what is smoothed into shares.
+        begun: whether a slot with requests has been taken in.
     """
-    busy = counts.any(axis=1)
-    n_before = np.concatenate([[0], np.cumsum(busy)[:-1]])
-    known = n_before > 0
-    forecast = np.full(counts.shape, 1 / counts.shape[1])
-    if known.any():
-        forecast[known] = states(counts[busy])[n_before[known] - 1]
-    return forecast
+
+    def __init__(self, movies: int, values: Sequence[float]):
+        """Begin before the first slot, with some values of the parameter."""
+        self.values = np.asarray(values)[:, None]
+        self.state, self.begun = np.zeros((len(values), movies)), False
+
+    def update(self, counts: np.ndarray) -> None:
+        """Take in a slot's requests, float64 (movies,)."""
+        if total := counts.sum():
+            self.take(counts, total)
+            self.begun = True
+
+    def take(self, counts: np.ndarray, total: float) -> None:
+        """Take in a slot that has requests: here, keep its shares."""
+        self.state[:] = counts / total
+
+
+class Window(Average):
+    """Mean share over the latest slots with requests; the value is their number."""
+
+    def __init__(self, movies, values):
+        super().__init__(movies, values)
+        self.sums = np.zeros_like(self.state)
+        self.kept: deque = deque(maxlen=int(self.values.max()))
+
+    def take(self, counts, total):
+        for row, length in enumerate(self.values[:, 0]):
+            if length <= len(self.kept):
+                where, share = self.kept[-int(length)]
+                self.sums[row, where] -= share
+        where = np.flatnonzero(counts)
+        self.kept.append((where, counts[where] / total))
+        self.sums[:, where] += self.kept[-1][1]
+        # What was added and taken away again may leave less than nothing.
+        lengths = np.minimum(self.values, len(self.kept))
+        self.state = np.maximum(self.sums, 0) / lengths
+
+
+class Smoothed(Average):
+    """Exponentially weighted mean of the shares; the value is α."""
+
+    def take(self, counts, total):
+        keep = 1 - self.values if self.begun else 0.0
+        self.state = keep * self.state + (1 - keep) * (counts / total)
+
+
+class Discounted(Average):
+    """Exponentially discounted requests; the value is α."""
+
+    def take(self, counts, total):
+        self.state *= 1 - self.values
+        self.state += counts
+
+
+class Season(Average):
+    """Shares of the slot one period ago; the value is the period."""
+
+    def __init__(self, movies, values):
+        super().__init__(movies, values)
+        self.kept: deque = deque(maxlen=int(self.values.max()))
+        self.latest = None
+
+    def update(self, counts):
+        where, total = np.flatnonzero(counts), counts.sum()
+        share = counts[where] / max(total, 1)
+        self.kept.append((where, share) if total else None)
+        self.latest = self.kept[-1] or self.latest
+        self.begun = self.latest is not None
+        self.state[:] = 0
+        for row, period in enumerate(self.values[:, 0] if self.begun else ()):
+            old = self.kept[-int(period)] if period <= len(self.kept) else None
+            where, share = old or self.latest
+            self.state[row, where] = share
 
 
 _ALPHAS = (0.005, *(i / 100 for i in range(1, 20)), *(i / 20 for i in range(4, 20)))
@@ -172,51 +196,99 @@ class Baseline:
 
     Attributes:
         function: the whole forecast, counts and parameters → (T, M) shares.
-        average: the first step, counts and its parameters → (T, M).
-        grid: values of the first step's parameters.
-        smooth: the second step, a row-wise function of that and one amount.
+        average: the first step.
+        amounts: values of the second step's one parameter.
+        values: values of the first step's one parameter; a single one is no choice.
+        parameter: its name.
+        smooth: the second step: the average's rows and an amount → shares.
         amount: name of the second step's parameter.
-        amounts: its values.
     """
 
     function: Callable[..., np.ndarray]
-    average: Callable[..., np.ndarray]
+    average: type[Average]
     amounts: Sequence[float]
+    values: Sequence[float] = (0,)
+    parameter: str = ""
     smooth: Callable[[np.ndarray, float], np.ndarray] = mix
     amount: str = "epsilon"
-    grid: Mapping[str, Sequence[float]] = field(default_factory=dict)
+
+    def parameters(self, value: float, amount: float) -> dict[str, float]:
+        """The two values by their names."""
+        named = {self.parameter: value} if self.parameter else {}
+        return named | {self.amount: amount}
+
+    def run(self, movies: int, parameters: dict[str, float]) -> "Run":
+        """The forecast with these parameters, before the first slot."""
+        value = parameters.get(self.parameter, self.values[0])
+        return Run(self, self.average(movies, [value]), parameters[self.amount])
+
+
+@dataclass
+class Run:
+    """A forecast that moves on slot by slot: `shares` of the next, then `update`."""
+
+    baseline: Baseline
+    average: Average
+    amount: float
+
+    def shares(self) -> np.ndarray:
+        """Shares of the next slot, float64 (movies,)."""
+        state = self.average.state[0]
+        if not self.average.begun:
+            return np.full(len(state), 1 / len(state))
+        return self.baseline.smooth(state, self.amount)
+
+    def update(self, counts: np.ndarray) -> None:
+        """Take in a slot's requests, (movies,)."""
+        self.average.update(counts)
 
 
 # In the order of the tables
 NAIVE: dict[str, Baseline] = {
-    "last_value": Baseline(last_value, _latest, _EPSILONS),
-    "moving_average": Baseline(
-        moving_average, _window_mean, _EPSILONS, grid={"window": _WINDOWS}
-    ),
-    "ewma": Baseline(ewma, _ewma, _EPSILONS, grid={"alpha": _ALPHAS}),
+    "last_value": Baseline(last_value, Average, _EPSILONS),
+    "moving_average": Baseline(moving_average, Window, _EPSILONS, _WINDOWS, "window"),
+    "ewma": Baseline(ewma, Smoothed, _EPSILONS, _ALPHAS, "alpha"),
     "ewma_count_weighted": Baseline(
         ewma_count_weighted,
-        _discounted,
+        Discounted,
         _PSEUDO_COUNTS,
+        _ALPHAS,
+        "alpha",
         credit,
         "pseudo_count",
-        {"alpha": _ALPHAS},
     ),
     "cumulative_share": Baseline(
         cumulative_share,
-        _discounted,
+        Discounted,
         _PSEUDO_COUNTS + _LARGE_PSEUDO_COUNTS,
-        credit,
-        "pseudo_count",
+        smooth=credit,
+        amount="pseudo_count",
     ),
-    "seasonal_naive": Baseline(
-        seasonal_naive, _season_ago, _EPSILONS, grid={"period": _PERIODS}
-    ),
+    "seasonal_naive": Baseline(seasonal_naive, Season, _EPSILONS, _PERIODS, "period"),
 }
 
 # By definition these repeat a slot as it was. Only cross-entropy forces something to be
 # kept back for movies not requested in it; smoothed, they would be the EWMA's kin.
 LITERAL = ("last_value", "seasonal_naive")
+
+
+def forecast(name: str, counts: np.ndarray, **parameters: float) -> np.ndarray:
+    """Forecasts of all slots by a baseline.
+
+    Args:
+        name: a key of NAIVE.
+        counts: (T, M) requests.
+        parameters: of the baseline.
+
+    Returns:
+        (T, M) float64 shares, row t made from rows before t only.
+    """
+    rows = np.empty(counts.shape)
+    run = NAIVE[name].run(counts.shape[1], parameters)
+    for t, row in enumerate(counts):
+        rows[t] = run.shares()
+        run.update(np.asarray(row, float))
+    return rows
 
 
 @dataclass(frozen=True)
@@ -227,101 +299,168 @@ class Tuned:
         name: key in NAIVE.
         parameters: the chosen value of each parameter.
         validation_score: the metric over the validation slots.
-        forecast: (T, M) predicted shares with these parameters.
+        counts: (T, M) requests.
     """
 
     name: str
     parameters: dict[str, float]
     validation_score: float
-    forecast: np.ndarray
+    counts: np.ndarray
+
+    @property
+    def forecast(self) -> np.ndarray:
+        """(T, M) float64, predicted shares with these parameters, made when asked."""
+        return forecast(self.name, self.counts, **self.parameters)
+
+    def run(self) -> Run:
+        """The forecast, to be moved on slot by slot."""
+        return NAIVE[self.name].run(self.counts.shape[1], self.parameters)
+
+
+class _Search:
+    """All parameter values of a baseline, scored as the slots go by."""
+
+    def __init__(self, name: str, movies: int, n_slots: int):
+        self.name, self.baseline = name, NAIVE[name]
+        values = self.baseline.values
+        if self.baseline.average in (Window, Season):  # no longer than the history
+            values = [v for v in values if v < n_slots] or values[:1]
+        self.average = self.baseline.average(movies, values)
+        self.amounts = np.array(self.baseline.amounts)
+        shape = (len(values), len(self.amounts))
+        self.loss = {metric: np.zeros(shape) for metric in METRICS}
+        self.slots = 0
+
+    def score(self, counts: np.ndarray, requested: np.ndarray) -> None:
+        """Add the losses of the next slot, whose requests these are."""
+        state, amounts = self.average.state, self.amounts
+        if not self.average.begun:
+            state = np.full_like(state, 1 / state.shape[1])
+        share = counts[requested] / counts.sum()
+        hit, movies = state[:, requested], state.shape[1]
+        whole, squares = state.sum(axis=1), np.einsum("vm,vm->v", state, state)
+        for k, amount in enumerate(amounts):
+            if self.baseline.smooth is mix:
+                # q = factor · state + added
+                factor, added = np.full(len(state), 1 - amount), amount / movies
+            else:
+                total = whole + amount * movies
+                factor = 1 / np.where(total > 0, total, 1)
+                added = np.where(total > 0, amount * factor, 1 / movies)
+            q = factor[:, None] * hit + np.reshape(added, (-1, 1))
+            with np.errstate(divide="ignore"):
+                self.loss["cross_entropy"][:, k] -= np.log(q) @ share
+            # mean (s − q)², from sums over all movies of q² and over requested of s q
+            square = factor**2 * squares + 2 * factor * added * whole
+            square += movies * added**2 + share @ share - 2 * q @ share
+            self.loss["rmse"][:, k] += square / movies
+        self.slots += 1
+
+    def best(self, metric: str, counts: np.ndarray) -> Tuned:
+        """The values of least loss; of several, the first."""
+        loss = self.loss[metric] / self.slots
+        if metric == "cross_entropy":
+            # Without smoothing, the first request of an unknown movie costs infinitely
+            # many nats; that none came in the validation slots is luck.
+            loss = np.where(self.amounts > 0, loss, np.inf)
+        elif self.name in LITERAL:
+            loss = np.where(self.amounts == 0, loss, np.inf)
+        v, k = np.unravel_index(loss.argmin(), loss.shape)
+        value, amount = self.average.values[v, 0].item(), self.amounts[k].item()
+        least = loss[v, k] ** 0.5 if metric == "rmse" else loss[v, k]
+        named = self.baseline.parameters(value, amount)
+        return Tuned(self.name, named, float(least), counts)
 
 
 def tune(
-    name: str, counts: np.ndarray, split: Split, metric: str = "cross_entropy"
-) -> Tuned:
-    """Choose a baseline's parameters by grid search on the validation slots.
+    counts: np.ndarray, split: Split, names: Sequence[str] = tuple(NAIVE)
+) -> dict[str, dict[str, Tuned]]:
+    """Choose the baselines' parameters by grid search on the validation slots.
 
-    The search is handed the slots before the test part only; the chosen parameters
-    then forecast every slot. One step ahead nothing needs refitting: the state moves
-    on with the data, the parameters stay.
+    One pass over the slots before the test part, which are all that is read. One step
+    ahead nothing needs refitting: the state moves on with the data, the parameters
+    stay. A model is compared on the metric it was tuned for: the two choices differ in
+    how much they smooth.
 
     Args:
-        name: a key of NAIVE.
         counts: (T, M) requests.
         split: which slots to score (`validation`) and to keep unseen (`test`).
-        metric: `cross_entropy`, `rmse` or `mae`. A model is compared on the metric
-            it was tuned for: the two choices differ in how much they smooth.
+        names: keys of NAIVE.
 
     Returns:
-        The best parameters, their validation score and the forecast.
+        Metric (`cross_entropy`, `rmse`) → name → the best parameters.
     """
-    baseline, history = NAIVE[name], split.before_test(counts)
-    truth = history[split.validation]
-    # Without smoothing, the first request of an unknown movie costs infinitely many
-    # nats; that none came in the validation slots is luck.
-    keep_zero = metric != "cross_entropy"
-    amounts = [value for value in baseline.amounts if value > 0 or keep_zero]
-    if name in LITERAL and keep_zero:
-        amounts = [0.0]
-    best_value, best = np.inf, {}
-    for values in product(*_within(baseline.grid, len(history)).values()):
-        parameters = dict(zip(baseline.grid, values, strict=True))
-        averaged = baseline.average(history, **parameters)[split.validation]
-        for amount in amounts:
-            forecast = baseline.smooth(averaged, amount)
-            value = single(metric, truth, forecast, range(len(truth)))
-            if value < best_value or not best:
-                best_value, best = value, {**parameters, baseline.amount: amount}
-    return Tuned(name, best, best_value, baseline.function(counts, **best))
-
-
-def _within(grid: Mapping[str, Sequence[float]], n_slots: int) -> dict:
-    """The grid without windows and periods longer than the history."""
+    stop = split.test.start
+    searches = [_Search(name, counts.shape[1], stop) for name in names]
+    for t in every(range(stop), "tuning the simple forecasts"):
+        row = np.asarray(counts[t], float)
+        requested = np.flatnonzero(row)
+        for search in searches:
+            if t in split.validation and len(requested):
+                search.score(row, requested)
+            search.average.update(row)
     return {
-        key: [v for v in values if v < n_slots] or list(values[:1])
-        for key, values in grid.items()
+        metric: {search.name: search.best(metric, counts) for search in searches}
+        for metric in METRICS
     }
 
 
-def tune_all(
-    counts: np.ndarray, split: Split, metric: str = "cross_entropy"
-) -> dict[str, Tuned]:
-    """`tune` every baseline of NAIVE, in its order."""
-    return {name: tune(name, counts, split, metric) for name in NAIVE}
+def naive_tables(
+    tuned: dict[str, dict[str, Tuned]], counts: np.ndarray, split: Split
+) -> dict[str, pd.DataFrame]:
+    """Measures of the tuned baselines in every slot, each at its best.
+
+    Args:
+        tuned: from `tune`.
+        counts: (T, M) requests.
+        split: names the part that a slot belongs to; slot 0 is left out, since nothing
+            is known before it.
+
+    Returns:
+        Name → per-slot table with a column `split`, see `judged_on_both`.
+    """
+    parts = {t: part for part, slots in split.parts.items() for t in slots if t}
+    found: dict[tuple, list] = {}
+    for t, rows in _forecasts(tuned, counts, split.test.stop):
+        for key, shares in rows.items() if t in parts else ():
+            table = score_rows(counts, shares[None], [t])
+            table.insert(0, "split", parts[t])
+            found.setdefault(key, []).append(table)
+    tables = {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+    return {
+        name: judged_on_both(*(tables[metric, name] for metric in METRICS))
+        for name in tuned["rmse"]
+    }
+
+
+def _forecasts(tuned, counts, stop: int) -> Iterator[tuple[int, dict]]:
+    """Each slot and its forecasts by (metric, name), one slot at a time."""
+    runs = {(m, name): one.run() for m in tuned for name, one in tuned[m].items()}
+    for t in every(range(stop), "simple forecasts"):
+        yield t, {key: run.shares() for key, run in runs.items()}
+        row = np.asarray(counts[t], float)
+        for run in runs.values():
+            run.update(row)
 
 
 def tuned_naive(name: str, metric: str = "cross_entropy") -> Callable:
     """A baseline as a forecaster that tunes itself on each split's validation."""
-
-    def forecaster(counts: np.ndarray, split: Split) -> np.ndarray:
-        return tune(name, counts, split, metric).forecast
-
-    return forecaster
+    return lambda counts, split: tune(counts, split, [name])[metric][name].forecast
 
 
 def evaluate_naive(counts: np.ndarray, split: Split) -> dict[str, pd.DataFrame]:
-    """Per-slot tables of all naive baselines, `judged_on_both`, all parts.
-
-    Returns:
-        Name → per-slot table as in `Evaluation.per_slot`.
-    """
-    return {
-        name: judged_on_both(
-            evaluate(tuned_naive(name), counts, split).per_slot,
-            evaluate(tuned_naive(name, "rmse"), counts, split).per_slot,
-        )
-        for name in NAIVE
-    }
+    """`naive_tables` of freshly tuned baselines."""
+    return naive_tables(tune(counts, split), counts, split)
 
 
 def rolling_naive(
     counts: np.ndarray, origins: Sequence[Split]
 ) -> dict[str, pd.DataFrame]:
     """As `evaluate_naive`, from several cut-offs: tables of `evaluate_rolling`."""
-    return {
-        name: judged_on_both(
-            evaluate_rolling(tuned_naive(name), counts, origins),
-            evaluate_rolling(tuned_naive(name, "rmse"), counts, origins),
-        )
-        for name in NAIVE
-    }
+    found: dict[str, list] = {}
+    for number, split in enumerate(origins):
+        for name, table in evaluate_naive(split.seen(counts), split).items():
+            table = table[table["split"] == "test"].drop(columns="split")
+            table.insert(0, "origin", number)
+            found.setdefault(name, []).append(table)
+    return {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}

@@ -4,14 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lib.evaluation.metrics import rmse_floor, score, shares
+from lib.evaluation.metrics import per_slot_scores, rmse_floor, score, shares
 from lib.evaluation.splits import time_split
 from lib.forecast import baselines
-from lib.forecast.baselines import NAIVE, tune, tune_all
+from lib.forecast.baselines import NAIVE, evaluate_naive, tune
 from tests.realdata import dense_counts
 
 EXTREMES = [
-    (name, {key: values[i] for key, values in b.grid.items()} | {b.amount: amount})
+    (name, b.parameters(b.values[i] if b.parameter else 0, amount))
     for name, b in NAIVE.items()
     for i, amount in ((0, b.amounts[0]), (2, b.amounts[4]))
 ]
@@ -110,14 +110,14 @@ def test_tuning_never_looks_at_the_test_slots(counts, name):
     split = time_split(len(counts))
     scrambled = counts.copy()
     scrambled[split.test.start :] = scrambled[split.test.start :, ::-1] * 7
-    assert tune(name, counts, split).parameters == (
-        tune(name, scrambled, split).parameters
-    )
+    for metric, found in tune(counts, split, [name]).items():
+        other = tune(scrambled, split, [name])[metric]
+        assert found[name].parameters == other[name].parameters
 
 
 def test_tuning_finds_the_best_of_the_grid(counts):
     split = time_split(len(counts))
-    tuned = tune("cumulative_share", counts, split, "rmse")
+    tuned = tune(counts, split)["rmse"]["cumulative_share"]
     by_hand = {
         amount: score(
             counts, baselines.cumulative_share(counts, amount), split.validation
@@ -129,21 +129,48 @@ def test_tuning_finds_the_best_of_the_grid(counts):
     assert tuned.validation_score == pytest.approx(by_hand[best]["rmse"])
 
 
-def test_the_last_value_is_not_smoothed_where_nothing_forces_it(counts):
+@pytest.mark.parametrize("name", NAIVE)
+@pytest.mark.parametrize("metric", ["cross_entropy", "rmse"])
+def test_the_search_scores_as_the_metrics_do(counts, name, metric):
     split = time_split(len(counts))
-    assert tune("last_value", counts, split, "rmse").parameters == {"epsilon": 0.0}
-    assert tune("last_value", counts, split).parameters["epsilon"] > 0
+    one = tune(counts, split)[metric][name]
+    measured = score(counts, one.forecast, split.validation)[metric]
+    assert one.validation_score == pytest.approx(measured)
+    baseline = NAIVE[name]
+    for value in (baseline.values[0], baseline.values[len(baseline.values) // 2]):
+        for amount in baseline.amounts[1:9:3] if metric == "cross_entropy" else (0.0,):
+            q = baseline.function(counts, **baseline.parameters(value, amount))
+            other = score(counts, q, split.validation)[metric]
+            assert one.validation_score <= other + 1e-12
+
+
+def test_the_last_value_is_not_smoothed_where_nothing_forces_it(counts):
+    found = tune(counts, time_split(len(counts)), ["last_value"])
+    assert found["rmse"]["last_value"].parameters == {"epsilon": 0.0}
+    assert found["cross_entropy"]["last_value"].parameters["epsilon"] > 0
 
 
 def test_all_baselines_beat_the_uniform_forecast(counts):
     split = time_split(len(counts))
     uniform = np.full(counts.shape, 1 / counts.shape[1])
     limit = score(counts, uniform, split.test)["cross_entropy"]
-    tuned = tune_all(counts, split)
+    tuned = tune(counts, split)["cross_entropy"]
     assert list(tuned) == list(NAIVE)
     for result in tuned.values():
         value = score(counts, result.forecast, split.test)["cross_entropy"]
         assert value < limit
+
+
+def test_tables_are_those_of_the_whole_forecasts(counts):
+    split = time_split(len(counts))
+    tables, tuned = evaluate_naive(counts, split), tune(counts, split)
+    for name, table in tables.items():
+        parts = [tuned[m][name].forecast for m in ("cross_entropy", "rmse")]
+        sharp, exact = (per_slot_scores(counts, q, range(1, 25)) for q in parts)
+        assert table["slot"].tolist() == sharp["slot"].tolist()
+        np.testing.assert_allclose(table["cross_entropy"], sharp["cross_entropy"])
+        np.testing.assert_allclose(table["accuracy"], sharp["accuracy"])
+        np.testing.assert_allclose(table["rmse"], exact["rmse"])
 
 
 # Measured on the same grids by others: RMSE of the last value, of the tuned EWMA, and
@@ -167,7 +194,7 @@ def test_real_data_gives_the_published_errors(
     split = time_split(len(counts))
     naive = score(counts, baselines.last_value(counts, epsilon=0), split.test)
     assert naive["rmse"] == pytest.approx(last, rel=0.01)
-    tuned = tune("ewma", counts, split, "rmse")
+    tuned = tune(counts, split, ["ewma"])["rmse"]["ewma"]
     assert score(counts, tuned.forecast, split.test)["rmse"] == pytest.approx(
         ewma, rel=0.01
     )
@@ -177,6 +204,7 @@ def test_real_data_gives_the_published_errors(
 def test_the_count_weighted_ewma_is_as_strong_as_it_was():
     counts = dense_counts("ml-100k", 7)
     split = time_split(len(counts))
-    tuned = tune("ewma_count_weighted", counts, split)
+    name = "ewma_count_weighted"
+    tuned = tune(counts, split, [name])["cross_entropy"][name]
     value = score(counts, tuned.forecast, split.test)["cross_entropy"]
     assert value == pytest.approx(6.798, abs=0.002)
