@@ -103,14 +103,14 @@ def open_data(folder: Path, slot: str) -> None:
     open_task(paths.PROCESSED / paths.run_name(str(folder), slot))
 
 
-def train(folder: Path, slot: str) -> None:
-    """One network with the default settings, trained twice, and its forecast."""
+def train(folder: Path, slot: str, **settings) -> None:
+    """One network, by default with the default settings, and its forecast."""
     from lib import paths
     from lib.experiments.task import open_task, train_seeds
     from lib.forecast.trainer import Settings
 
     task = open_task(paths.PROCESSED / paths.run_name(str(folder), slot))
-    trained = train_seeds(task, Settings(), [0])[0]
+    trained = train_seeds(task, Settings(**settings), [0])[0]
     entropy = {
         "start": np.exp(task.features.log_ewma[task.split.test.start :]),
         "lstm": trained.forecast[task.split.test.start :],

@@ -321,6 +321,15 @@ def score_rows(
     return pd.DataFrame(columns)
 
 
+def share_errors(counts, rows, slots) -> pd.DataFrame:
+    """Only `mse`, `rmse` and `mae` of `score_rows`, in a fraction of its time."""
+    chosen = np.asarray(slots, dtype=int)
+    busy = counts[chosen].any(axis=1)
+    c, q = np.asarray(counts[chosen[busy]]), np.asarray(rows)[busy]
+    mse = mse_per_slot(c, q)
+    return pd.DataFrame({"mse": mse, "rmse": np.sqrt(mse), "mae": mae_per_slot(c, q)})
+
+
 def summarise(table: pd.DataFrame) -> dict[str, float]:
     """Scores over all slots of a per-slot table: METRICS and `rmse_floor`.
 

@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation.evaluate import judged_on_both
-from lib.evaluation.metrics import score_rows
+from lib.evaluation.metrics import score_rows, share_errors
 from lib.evaluation.splits import Split
 from lib.progress import every
 
 METRICS = ("cross_entropy", "rmse")  # what a forecast is tuned for
+AT_ONCE = 8  # slots that are scored together
 
 
 def last_value(counts: np.ndarray, epsilon: float = 0.01) -> np.ndarray:
@@ -420,24 +421,34 @@ def naive_tables(
         Name → per-slot table with a column `split`, see `judged_on_both`.
     """
     parts = {t: part for part, slots in split.parts.items() for t in slots if t}
-    found: dict[tuple, list] = {}
-    for t, rows in _forecasts(tuned, counts, split.test.stop):
-        for key, shares in rows.items() if t in parts else ():
-            table = score_rows(counts, shares[None], [t])
-            table.insert(0, "split", parts[t])
-            found.setdefault(key, []).append(table)
-    tables = {key: pd.concat(parts, ignore_index=True) for key, parts in found.items()}
+    slots = np.array([t for t in parts if counts[t].any()])
+    scored = {"cross_entropy": score_rows, "rmse": share_errors}
+    found: dict[tuple, list] = {
+        (metric, name): [] for metric in tuned for name in NAIVE
+    }
+    for block, rows in _forecasts(tuned, counts, slots):
+        for (metric, name), q in rows.items():
+            found[metric, name].append(scored[metric](counts, q, block))
+    tables = {key: pd.concat(all_, ignore_index=True) for key, all_ in found.items()}
+    for name in NAIVE:
+        tables["cross_entropy", name].insert(0, "split", [parts[t] for t in slots])
     return {
         name: judged_on_both(*(tables[metric, name] for metric in METRICS))
-        for name in tuned["rmse"]
+        for name in NAIVE
     }
 
 
-def _forecasts(tuned, counts, stop: int) -> Iterator[tuple[int, dict]]:
-    """Each slot and its forecasts by (metric, name), one slot at a time."""
+def _forecasts(tuned, counts, slots) -> Iterator[tuple[np.ndarray, dict]]:
+    """Slots, a few at a time, and their forecasts by (metric, name), (slots, M)."""
     runs = {(m, name): one.run() for m in tuned for name, one in tuned[m].items()}
-    for t in every(range(stop), "simple forecasts"):
-        yield t, {key: run.shares() for key, run in runs.items()}
+    wanted, rows = set(slots.tolist()), []
+    for t in every(range(slots[-1] + 1), "simple forecasts"):
+        if t in wanted:
+            rows.append((t, {key: run.shares() for key, run in runs.items()}))
+        if len(rows) == AT_ONCE or (rows and t == slots[-1]):
+            block = np.array([slot for slot, _ in rows])
+            yield block, {key: np.array([q[key] for _, q in rows]) for key in runs}
+            rows = []
         row = np.asarray(counts[t], float)
         for run in runs.values():
             run.update(row)

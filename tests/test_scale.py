@@ -1,0 +1,41 @@
+"""Two million requests of 20,000 movies: from log to forecast in little memory."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.scale import MONTHS, write_log
+from lib.paths import ROOT
+
+LIMIT = 1_500_000_000  # bytes: all features of all cells as float32 alone are 0.7 GB
+
+# The limit counts what a process holds for itself, not the files that it maps.
+CODE = """
+import resource, sys
+from pathlib import Path
+from benchmarks.scale import open_data, preprocess, train
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]),) * 2)
+folder = Path(sys.argv[1])
+preprocess(folder, "month")
+open_data(folder, "month")
+train(folder, "month", epochs=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_large_log_is_forecast_in_little_memory(tmp_path, place, monkeypatch):
+    folder = tmp_path / "log"
+    folder.mkdir()
+    write_log(folder, 2_000_000, 20_000, 20_000)
+    lines = tmp_path / "lines"
+    monkeypatch.setenv("POPULARITY_PROGRESS", str(lines))
+    command = [sys.executable, "-c", CODE, str(folder), str(LIMIT)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    start, network = (float(line.split()[1]) for line in done.stdout.splitlines())
+    assert 0 < network < start < 10  # nats per request; the network has learnt
+    assert f"of {MONTHS + 1} slots" in lines.read_text()  # progress was told
+    (run,) = (place / "data" / "processed").glob("log-month")
+    kept = {path.name.rsplit("-", 1)[0] for path in run.iterdir() if path.is_dir()}
+    assert {"grid", f"features-{MONTHS + 1}", "baselines", "training"} <= kept
