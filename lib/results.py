@@ -96,7 +96,7 @@ class Results:
             "model": model,
             "prediction_type": str(prediction_type),
             "setting": setting,
-            "protocol": protocol if "split" in self.columns else split,
+            "protocol": protocol,
             "split": split,
             "seed": str(seed),
         }

@@ -58,8 +58,6 @@ RESULT_COLUMNS = [
     "metric",
     "value",
 ]
-# The recommenders' rows before they, too, use the columns above
-RECOMMENDER_COLUMNS = ["notebook", "model", "protocol", "seed", "metric", "value"]
 
 CALENDAR_SLOTS = ("hour", "day", "week", "month", "quarter", "year")
 NO_GENRES = "(no genres listed)"  # MovieLens' own marker

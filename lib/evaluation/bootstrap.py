@@ -107,23 +107,32 @@ def _seed_variance(values: np.ndarray) -> tuple[float, int]:
 def bootstrap_interval(
     per_user: np.ndarray, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile interval of a mean over users, who are drawn with replacement.
+    """95 % percentile interval of a mean over users, drawn with replacement.
+
+    Where there are several columns (training seeds, drawn candidates), each resample
+    draws these, too, so that the luck of the training is part of the interval.
 
     Args:
-        per_user: (users,) or (users, seeds) values, such as `hits(ranks)`; for a
-            comparison of two models the difference of theirs (then it is paired).
+        per_user: (users,) or (users, columns) values, such as hits; for a comparison
+            of two models the difference of theirs (then it is paired).
         draws: number of resamples.
         seed: of the resampling.
     """
-    values = per_user.reshape(len(per_user), -1).mean(axis=1)
-    weights = _resamples(len(values), draws, seed)
-    low, high = np.quantile(weights @ values / len(values), [0.025, 0.975])
+    values = per_user.reshape(len(per_user), -1)
+    means = _resamples(len(values), draws, seed) @ values / len(values)
+    columns = _resamples(values.shape[1], draws, seed + 1) / values.shape[1]
+    low, high = np.quantile((means * columns).sum(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
 
-@lru_cache(maxsize=1)
+def verdict(low: float, high: float) -> str:
+    """What the interval of a gain allows to say of it."""
+    return "better" if low > 0 else "worse" if high < 0 else "no clear difference"
+
+
+@lru_cache(maxsize=4)
 def _resamples(n: int, draws: int, seed: int) -> np.ndarray:
-    """How often each of n users is drawn: (draws, n) float32. The same for all models.
+    """How often each of n is drawn: (draws, n) float32. The same for all models.
 
     Drawing them takes longer than using them, hence the cache.
     """

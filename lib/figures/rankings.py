@@ -8,9 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from lib.figures.ratings import ROW
 from lib.figures.style import WIDTH, color, label
-from lib.schema import FULL, SAMPLED
 
 
 def loss_chart(losses: Mapping[str, Sequence[float]]) -> Figure:
@@ -31,36 +29,32 @@ def loss_chart(losses: Mapping[str, Sequence[float]]) -> Figure:
     return fig
 
 
-def hit_chart(tables: Mapping[str, pd.DataFrame], metric: str = "hr_at_10") -> Figure:
-    """One dot and interval per model, against 99 and against all movies.
+def hit_chart(
+    panels: Mapping[str, pd.DataFrame], metric: str = "hr_at_10", digits: int = 3
+) -> Figure:
+    """One dot and interval per model, one panel per protocol.
 
     Args:
-        tables: protocol → model, metric, value, low, high.
-        metric: the measure to draw; models are sorted by it against 99 movies.
+        panels: title → table with the index model and the columns of the metric,
+            `<metric>_low` and `<metric>_high`; the last panel sorts the models.
+        metric: the measure to draw.
+        digits: after the point of the number beside a dot.
     """
-    tables = {name: x[x["metric"] == metric] for name, x in tables.items()}
-    order = tables[SAMPLED].sort_values("value")["model"].to_list()
-    fig, axes = plt.subplots(
-        1, 2, figsize=(WIDTH, 0.8 + 0.27 * len(order)), sharey=True
-    )
-    titles = {SAMPLED: "against 99 unseen movies", FULL: "against all unseen movies"}
-    for ax, (protocol, title) in zip(axes, titles.items(), strict=True):
-        rows = tables[protocol].set_index("model").loc[order].reset_index().itertuples()
-        for position, row in enumerate(rows):
-            shade = color(row.model)
-            ax.plot([row.low, row.high], [position] * 2, color=shade, linewidth=1.6)
-            ax.plot(row.value, position, "o", color=shade, markersize=5)
-            ax.annotate(
-                f"{row.value:.3f}",
-                (row.value, position),
-                (0, 5),
-                textcoords="offset points",
-                ha="center",
-                size=6,
-            )
+    order = list(panels.values())[-1].sort_values(metric).index
+    size = (WIDTH, 0.8 + 0.27 * len(order))
+    fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
+    for ax, (title, table) in zip(axes[0], panels.items(), strict=True):
+        columns = [metric, f"{metric}_low", f"{metric}_high"]
+        rows = table.reindex(order)[columns].itertuples()
+        for place, (name, value, low, high) in enumerate(rows):
+            ax.plot([low, high], [place] * 2, color=color(name), linewidth=1.6)
+            ax.plot(value, place, "o", color=color(name), markersize=5)
+            text = f"{value:.{digits}f}"
+            where = {"textcoords": "offset points", "ha": "center", "size": 6}
+            ax.annotate(text, (value, place), (0, 5), **where)
         ax.set(xlabel=label(metric), title=title)
         ax.margins(y=0.08)
-    axes[0].set_yticks(range(len(order)), [label(name) for name in order])
+    axes[0, 0].set_yticks(range(len(order)), [label(name) for name in order])
     return fig
 
 
@@ -82,24 +76,4 @@ def cutoff_chart(ranks: Mapping[str, np.ndarray], last: int = 100) -> Figure:
         title="Hit ratio against all unseen movies",
     )
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=7)
-    return fig
-
-
-def ranking_dots(ranking: pd.DataFrame) -> Figure:
-    """HR@10 with 95 % intervals, against 99 movies and against all.
-
-    Args:
-        ranking: from `compare_study.ranking_table`.
-    """
-    order = ranking.iloc[::-1]
-    size = (WIDTH, 0.9 + ROW * len(order))
-    fig, axes = plt.subplots(1, 2, figsize=size, sharey=True)
-    titles = {"": "against 99 unseen movies", "full_": "against all unseen movies"}
-    for ax, (prefix, title) in zip(axes, titles.items(), strict=True):
-        for place, (name, row) in enumerate(order.iterrows()):
-            ends = [row[f"{prefix}low"], row[f"{prefix}high"]]
-            ax.plot(ends, [place] * 2, color=color(name))
-            ax.plot(row[f"{prefix}hr_at_10"], place, "o", color=color(name))
-        ax.set(xlabel="HR@10", title=title)
-    axes[0].set_yticks(range(len(order)), [label(name) for name in order.index])
     return fig

@@ -5,91 +5,87 @@ from collections.abc import Mapping
 import pandas as pd
 
 from lib.figures.style import label
-from lib.recommenders.notebook import bullets
-from lib.recommenders.ranking.evaluate import FULL, SAMPLED
-from lib.recommenders.ranking.tables import leaders
 from lib.recommenders.rating.evaluate import (
     ALL_ROWS,
     FIVE_FOLD,
     HELD_OUT,
     RANDOM,
-    TRAIN_ROWS,
     U1,
     UNSEEN,
     read_forecasts,
     same_rows,
     with_interval,
 )
+from lib.schema import FULL, SAMPLED
 
-SEED4_RANKING = "seed4_99"
+LENIENT = "hybrid_report_99"  # the hybrid report's own ranking protocol
+AS_REPORTED = "as reported"  # setting of the network that a report describes
 OVERALL = "mean"  # seed column of a seed-averaged row
 
-# RMSE in stars by others: the tables named in the references
+# Whose RMSE in stars, what it reads besides the ratings; the tables are those named in
+# the references. Surprise draws its own five folds.
 PUBLISHED = {
     ("ml-100k", FIVE_FOLD): {
-        "Surprise: biases": 0.944,
-        "Surprise: SVD": 0.934,
-        "Surprise: KNNBaseline": 0.931,
-        "Surprise: SVD++": 0.919,
+        "Surprise: biases": (0.944, "ratings"),
+        "Surprise: SVD": (0.934, "ratings"),
+        "Surprise: KNNBaseline": (0.931, "ratings"),
+        "Surprise: SVD++": (0.919, "ratings, who rated what"),
     },
     ("ml-100k", U1): {
-        "GC-MC": 0.905,
-        "GLocal-K": 0.889,
-        "GHRS (demographics)": 0.887,
+        "GC-MC": (0.905, "ratings, demographics and genres"),
+        "GLocal-K": (0.889, "ratings"),
+        "GHRS": (0.887, "ratings, demographics and genres"),
     },
 }
 
-# system, headline, metric, model and protocol that repeat it, what it measured
-HEADLINES = [
-    (
-        "RecommenderNet (seed 2)",
+# System: headline, what it measured, metric, and (model, setting, protocol) twice: as
+# the report measured it, and the same network on held-out rows or among all movies
+HEADLINES = {
+    "RecommenderNet report": (
         "RMSE 0.787",
-        "rmse",
-        ("recommendernet_as_reported", ALL_ROWS),
-        ("recommendernet", RANDOM),
         "all rows, those it was trained on among them",
-    ),
-    (
-        "Wide & Deep (seed 3)",
-        "MSE 1.21",
-        "mse",
-        ("wide_deep", RANDOM),
-        ("wide_deep", RANDOM),
-        "held-out rows, but the squared error",
-    ),
-    (
-        "SVD++ (seed 4)",
-        "RMSE 0.5113",
         "rmse",
-        ("svdpp", UNSEEN),
-        ("svdpp", RANDOM),
+        ("recommendernet", AS_REPORTED, ALL_ROWS),
+        ("recommendernet", AS_REPORTED, RANDOM),
+    ),
+    "Wide & Deep report": (
+        "MSE 1.21",
+        "held-out rows, but the squared error",
+        "mse",
+        ("wide_deep", "", RANDOM),
+        ("wide_deep", "", RANDOM),
+    ),
+    "Hybrid report, SVD++": (
+        "RMSE 0.5113",
         "unseen pairs against the mean rating: no error of a rating",
+        "rmse",
+        ("svdpp", "", UNSEEN),
+        ("svdpp", "", RANDOM),
     ),
-    (
-        "Neural CF (seed 4)",
+    "Hybrid report, neural CF": (
         "HR@10 0.61",
-        "hr_at_10",
-        ("neural_cf", SEED4_RANKING),
-        ("neural_cf", FULL),
         "1 held-out movie among 99 drawn ones, ties won; sound: among all",
+        "hr_at_10",
+        ("neural_cf", "", LENIENT),
+        ("neural_cf", "", FULL),
     ),
-]
+}
 
 
-def value_of(rows: pd.DataFrame, model: str, protocol: str, metric: str) -> float:
+def value_of(
+    rows: pd.DataFrame, model: str, protocol: str, metric: str, setting: str = ""
+) -> float:
     """One number of results.csv: of the seed-averaged row, else of the first; or NaN.
 
     Args:
-        rows: columns of `lib.schema.RECOMMENDER_COLUMNS`.
+        rows: columns of `lib.schema.RESULT_COLUMNS`.
         model: name in the file.
         protocol: name in the file.
         metric: name in the file.
+        setting: text in the file.
     """
-    found = rows[
-        (rows["model"] == model)
-        & (rows["protocol"] == protocol)
-        & (rows["metric"] == metric)
-    ]
+    names = {"model": model, "setting": setting, "protocol": protocol, "metric": metric}
+    found = rows[(rows[list(names)] == pd.Series(names)).all(axis=1)]
     if found.empty:
         return float("nan")
     mean = found[found["seed"] == OVERALL]
@@ -124,144 +120,69 @@ def with_published(table: pd.DataFrame, data: str, protocol: str) -> pd.DataFram
     """RMSE of ours and of others under the same protocol, best first.
 
     Returns:
-        DataFrame, index: model; rmse (stars) and whose it is. Empty where nothing is
-        published for the data set and protocol.
+        DataFrame, index: model; rmse (stars), whose it is, and what theirs reads. Empty
+        where nothing is published for the data set and protocol.
     """
     others = PUBLISHED.get((data, protocol), {})
     if not others:
         return pd.DataFrame()
-    ours = {label(name): (value, "here") for name, value in table["rmse"].items()}
-    both = ours | {name: (value, "published") for name, value in others.items()}
-    frame = pd.DataFrame.from_dict(both, orient="index", columns=["rmse", "source"])
+    both = {label(n): (value, "here", "–") for n, value in table["rmse"].items()}
+    both |= {n: (value, "published", knows) for n, (value, knows) in others.items()}
+    columns = ["rmse", "source", "knows"]
+    frame = pd.DataFrame.from_dict(both, orient="index", columns=columns)
     return frame.sort_values("rmse")
 
 
-def ranking_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The ranking models, best NDCG against 99 first.
+def ranking_table(rows: pd.DataFrame, metrics=("hr_at_10", "ndcg_at_10", "mrr")):
+    """The ranking models, best NDCG among all movies first.
 
     Returns:
-        DataFrame, index: model; hr_at_10, ndcg_at_10, low, high (95 % interval of HR@10
-        against 99), full_hr_at_10, full_ndcg_at_10, full_low, full_high, fit_seconds.
+        DataFrame, index: model; each metric with `_low` and `_high` (95 % interval)
+        against 99 movies, the same among all as `full_<metric>`, fit_cpu_seconds.
     """
     ranked = rows[(rows["protocol"] == SAMPLED) & (rows["metric"] == "hr_at_10")]
-    table = {}
-    for model in ranked["model"].unique():
-        row = {}
-        for prefix, protocol in (("", SAMPLED), ("full_", FULL)):
-            for name, metric in (
-                ("hr_at_10", "hr_at_10"),
-                ("ndcg_at_10", "ndcg_at_10"),
-                ("low", "hr_at_10_low"),
-                ("high", "hr_at_10_high"),
-            ):
-                row[prefix + name] = value_of(rows, model, protocol, metric)
-        row["fit_seconds"] = value_of(rows, model, SAMPLED, "fit_seconds")
-        table[model] = row
+    names = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
+    table = {
+        model: {
+            prefix + name: value_of(rows, model, protocol, name)
+            for prefix, protocol in (("", SAMPLED), ("full_", FULL))
+            for name in names
+        }
+        | {"fit_cpu_seconds": value_of(rows, model, SAMPLED, "fit_cpu_seconds")}
+        for model in ranked["model"].unique()
+    }
     if not table:
         return pd.DataFrame()
     frame = pd.DataFrame.from_dict(table, orient="index")
-    return frame.sort_values("ndcg_at_10", ascending=False)
+    return frame.sort_values("full_ndcg_at_10", ascending=False)
 
 
 def shown_ranking(table: pd.DataFrame) -> pd.DataFrame:
     """The ranking table with intervals as text, at most eight columns."""
-    shown = table[["hr_at_10", "ndcg_at_10"]].copy()
-    shown.insert(1, "95 %", _brackets(table["low"], table["high"]))
-    shown[["full_hr_at_10"]] = table[["full_hr_at_10"]]
-    shown["95 %, all"] = _brackets(table["full_low"], table["full_high"])
-    shown[["full_ndcg_at_10", "fit_seconds"]] = table[
-        ["full_ndcg_at_10", "fit_seconds"]
-    ]
-    return shown
-
-
-def _brackets(low: pd.Series, high: pd.Series) -> list[str]:
-    return [f"{a:.3f}–{b:.3f}" for a, b in zip(low, high, strict=True)]
+    shown = {}
+    for prefix, title in (("", "95 %"), ("full_", "95 %, all")):
+        hits = f"{prefix}hr_at_10"
+        shown[hits] = table[hits]
+        ends = zip(table[f"{hits}_low"], table[f"{hits}_high"], strict=True)
+        shown[title] = [f"{low:.3f}–{high:.3f}" for low, high in ends]
+        shown[f"{prefix}ndcg_at_10"] = table[f"{prefix}ndcg_at_10"]
+    return pd.DataFrame(shown | {"fit_cpu_seconds": table["fit_cpu_seconds"]})
 
 
 def headline_table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The seeds' four numbers, what they measured, and ours.
+    """The reports' four numbers, what they measured, and ours.
 
     Returns:
-        DataFrame, index: system; headline, measured on, same protocol, sound protocol.
+        DataFrame, index: system; headline, what it measured, same protocol here, sound
+        protocol here.
     """
     table = {}
-    for system, headline, metric, own, sound, meaning in HEADLINES:
-        table[system] = {
-            "headline": headline,
-            "what it measured": meaning,
-            "same protocol here": value_of(rows, *own, metric),
-            "sound protocol here": value_of(rows, *sound, metric),
-        }
-    return pd.DataFrame.from_dict(table, orient="index")
-
-
-def reading(rows: pd.DataFrame) -> str:
-    """The headline table in sentences, for the systems that were measured."""
-    lines = []
-    inside = value_of(rows, "recommendernet_as_reported", TRAIN_ROWS, "rmse")
-    outside = value_of(rows, "recommendernet_as_reported", RANDOM, "rmse")
-    if inside == inside:
-        lines.append(
-            f"0.787: four fifths of the rows were trained on (RMSE {inside:.3f} here) "
-            f"and one fifth was not ({outside:.3f}); their mixture is the headline."
-        )
-    squared = value_of(rows, "wide_deep", RANDOM, "mse")
-    mean = value_of(rows, "mean", RANDOM, "mse")
-    if squared == squared:
-        lines.append(
-            f"1.21: a squared error. Its root is comparable with the others: "
-            f"{squared**0.5:.3f} stars here, where the mean alone has {mean**0.5:.3f}."
-        )
-    unseen = value_of(rows, "svdpp", UNSEEN, "rmse")
-    truth = value_of(rows, "svdpp", RANDOM, "rmse")
-    if unseen == unseen:
-        lines.append(
-            f"0.5113: how far forecasts lie from the mean rating, {unseen:.4f} here; "
-            f"true ratings are missed by {truth:.3f} stars."
-        )
-    lenient = value_of(rows, "neural_cf", SEED4_RANKING, "hr_at_10")
-    full = value_of(rows, "neural_cf", FULL, "hr_at_10")
-    if lenient == lenient:
-        lines.append(
-            f"0.61: a hit among 100 candidates, {lenient:.3f} here; among all unseen "
-            f"movies the same network hits {full:.3f}."
-        )
-    return bullets(lines)
-
-
-def conclusions(
-    tables: Mapping[str, pd.DataFrame], ranking: pd.DataFrame, data: str
-) -> str:
-    """What notebook 07 found.
-
-    Args:
-        tables: protocol → from `rating_table`.
-        ranking: from `ranking_table`; may be empty.
-        data: name of the data set.
-    """
-    lines = []
-    for protocol, table in tables.items():
-        best, row = table.index[0], table.iloc[0]
-        text = (
-            f"Ratings, `{protocol}`: **{label(best)}** is best with RMSE "
-            f"{row['rmse']:.4f} ({row['rmse_low']:.3f} to {row['rmse_high']:.3f})"
-        )
-        others = PUBLISHED.get((data, protocol))
-        if others:
-            name = min(others, key=others.get)
-            text += f"; the best published number here is {others[name]:.3f} ({name})"
-        lines.append(text + ".")
-    if len(ranking):
-        top = ranking["full_ndcg_at_10"].idxmax()
-        lines.append(
-            f"Ranking: against 99 movies {leaders(ranking)}; among all movies "
-            f"**{label(top)}** leads with HR@10 "
-            f"{ranking.loc[top, 'full_hr_at_10']:.3f} and NDCG@10 "
-            f"{ranking.loc[top, 'full_ndcg_at_10']:.3f}."
-        )
-    lines.append(
-        "None of the four headlines can be compared with another or with the tables "
-        "above: each has rows, candidates or a metric of its own."
-    )
-    return bullets(lines)
+    for system, (headline, meaning, metric, own, sound) in HEADLINES.items():
+        values = [
+            value_of(rows, model, protocol, metric, setting)
+            for model, setting, protocol in (own, sound)
+        ]
+        table[system] = [headline, meaning, *values]
+    columns = ["headline", "what it measured"]
+    columns += ["same protocol here", "sound protocol here"]
+    return pd.DataFrame.from_dict(table, orient="index", columns=columns)

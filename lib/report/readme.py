@@ -12,7 +12,7 @@ import pandas as pd
 from lib.evaluation.metrics import HIGHER_IS_BETTER
 from lib.figures.style import LABELS, label
 from lib.paths import ROOT
-from lib.recommenders.comparison import headline_table, ranking_table
+from lib.recommenders.comparison import AS_REPORTED, headline_table, ranking_table
 from lib.report.findings import (
     MEASURES,
     chosen_network,
@@ -131,9 +131,7 @@ def experiments() -> str:
 
 def _name(model: str) -> str:
     """Label of a recommender; one without a label is named as in results.csv."""
-    base = next((n for n in LABELS if model.startswith(f"{n}_as")), model)
-    rest = model.removeprefix(base).replace("_", " ")
-    return LABELS.get(base, base.replace("_", " ").capitalize()) + rest
+    return LABELS.get(model, model.replace("_", " ").capitalize())
 
 
 def recommenders() -> Iterable[str]:
@@ -141,11 +139,13 @@ def recommenders() -> Iterable[str]:
     for run, title in RECOMMENDERS.items():
         rows = stored(run)
         found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
-        found = found[~found["model"].str.contains("_step_")]
+        found = found[found["setting"].isin(["", AS_REPORTED])]
+        names = found["model"].map(_name) + " " + found["setting"]
+        found = found.assign(model=names.str.strip())
         rmse = found.pivot_table(index="model", columns="protocol", values="value")
         rmse = rmse[[name for name in PROTOCOLS if name in rmse]]
         rmse = rmse.dropna(subset="random_80_20").sort_values("random_80_20")
-        rmse = rmse.rename(index=_name, columns=PROTOCOLS).rename_axis("model")
+        rmse = rmse.rename(columns=PROTOCOLS).rename_axis("model")
         ranking = ranking_table(rows)[RANKING].rename(_name).rename_axis("model")
         heads = headline_table(rows).set_index("headline", append=True)
         heads = heads[["same protocol here", "sound protocol here"]].dropna()

@@ -1,13 +1,14 @@
-"""The tuned neural collaborative filtering, small, and the choice on validation."""
+"""The tuned neural collaborative filtering, small."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lib.errors import UserError
-from lib.recommenders.ranking.evaluate import compare, evaluate, ranking_metrics
-from lib.recommenders.ranking.histories import build_histories, leave_one_out
-from lib.recommenders.ranking.item_models import ItemKNN, TopPop
+from lib.recommenders.ranking.evaluate import evaluate, ranking_metrics
+from lib.recommenders.ranking.histories import build_histories
+from lib.recommenders.ranking.item_models import TopPop
+from lib.recommenders.ranking.splits import leave_one_out
 from lib.recommenders.ranking.tuned_neural_cf import (
     MOMENTS,
     CutBatches,
@@ -68,11 +69,3 @@ def test_nobody_with_two_movies_is_explained():
     rows = pd.DataFrame({USER: [1, 2], MOVIE: [1, 2], TIMESTAMP: 0})
     with pytest.raises(UserError, match="two movies"):
         TunedNeuralCF().fit(build_histories(rows))
-
-
-def test_compare_puts_the_best_first():
-    validation = leave_one_out(leave_one_out(stages()).train)
-    table = compare({"popular": TopPop(), "neighbours": ItemKNN(k=10)}, validation)
-    assert table["model"].tolist() == ["neighbours", "popular"]
-    assert table["ndcg_at_10"].is_monotonic_decreasing
-    assert {"hr_at_10", "full_hr_at_10", "full_ndcg_at_10", "fit_seconds"} <= set(table)

@@ -9,10 +9,11 @@ import pytest
 from lib.paths import ROOT
 from lib.recommenders.data import load
 from lib.recommenders.ranking.evaluate import evaluate, hits, ranking_metrics
-from lib.recommenders.ranking.histories import build_histories, leave_one_out
-from lib.recommenders.ranking.item_models import EASE, ItemKNN, TopPop
+from lib.recommenders.ranking.histories import build_histories
+from lib.recommenders.ranking.item_models import EASE, ItemKNN, RP3beta, TopPop
 from lib.recommenders.ranking.matrix_factorization import IALS, PureSVD
 from lib.recommenders.ranking.next_movie import NextMovie
+from lib.recommenders.ranking.splits import leave_one_out
 
 FOLDER = ROOT.parent / "shared" / "data" / "ml-100k"
 
@@ -29,6 +30,7 @@ def split():
     [
         (TopPop(), 0.39, 0.45),
         (ItemKNN(k=20), 0.59, 0.65),
+        (RP3beta(k=200, beta=0.4), 0.59, 0.68),
         (PureSVD(factors=30), 0.61, 0.67),
         (EASE(reg=200), 0.63, 0.69),
         (IALS(embedding_size=32, alpha=0.3, epochs=5), 0.63, 0.69),

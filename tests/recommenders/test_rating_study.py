@@ -13,7 +13,7 @@ from lib.recommenders.app.saved_models import Trained
 from lib.recommenders.rating import evaluate as study
 from lib.recommenders.rating import tables
 from lib.recommenders.rating.bias import BiasModel
-from lib.schema import MOVIE, RATING, RESULT_COLUMNS, USER
+from lib.schema import MOVIE, RATING, USER
 from tests.recommenders.small import small_data
 
 
@@ -145,45 +145,6 @@ def test_steps_gain_what_the_error_loses():
     table = tables.step_table(steps, {"ids": 1.0, "+ more": 2.0})
     assert np.isnan(table.loc["ids", "gain"])
     assert table.loc["+ more", "gain"] == pytest.approx(0.2)
-
-
-def results(rows):
-    columns = ["notebook", "model", "protocol", "seed", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.reindex(columns=RESULT_COLUMNS, fill_value="")
-
-
-def test_a_seed_averaged_row_goes_first():
-    rows = results(
-        [
-            ("05", "ncf", "leave_one_out_99", "0", "hr_at_10", 0.4),
-            ("05", "ncf", "leave_one_out_99", "mean", "hr_at_10", 0.5),
-            ("05", "ncf", "leave_one_out_99", "mean", "ndcg_at_10", 0.2),
-        ]
-    )
-    get = compare.value_of
-    assert get(rows, "ncf", "leave_one_out_99", "hr_at_10") == 0.5
-    assert np.isnan(get(rows, "ncf", "leave_one_out_full", "hr_at_10"))
-    table = compare.ranking_table(rows)
-    assert table.loc["ncf", "hr_at_10"] == 0.5
-    assert table.loc["ncf", "ndcg_at_10"] == 0.2
-
-
-def test_headlines_name_protocols_and_miss_nothing_silently():
-    rows = results([("04", "svdpp", "unseen_pairs", "0", "rmse", 0.5)])
-    table = compare.headline_table(rows)
-    assert table.loc["SVD++ (seed 4)", "same protocol here"] == 0.5
-    assert table["sound protocol here"].isna().all()
-    assert compare.reading(rows.iloc[:0]) == ""
-
-
-def test_published_numbers_stand_beside_the_same_protocol_only():
-    table = pd.DataFrame({"rmse": {"bias": 0.95}})
-    both = compare.with_published(table, "ml-100k", "five_fold")
-    assert list(both["rmse"]) == sorted(both["rmse"])
-    assert set(both["source"]) == {"here", "published"}
-    assert compare.with_published(table, "ml-100k", "random_80_20").empty
-    assert compare.with_published(table, "ml-1m", "five_fold").empty
 
 
 def test_charts_show_every_model(measured):

@@ -23,7 +23,7 @@ class HybridModel:
 
     Args:
         content: a fitted content model.
-        ratings: a fitted rating model, in seed 4 SVD++.
+        ratings: a fitted rating model, SVD++ in the hybrid report.
         watched: userId and movieId of what each user has already seen.
     """
 

@@ -1,7 +1,5 @@
 """What texts alone are worth: ranking by a user's texts, and ratings of new movies."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
@@ -10,8 +8,6 @@ from lib.recommenders.content.tfidf import ContentModel
 from lib.recommenders.ranking.histories import Histories
 from lib.recommenders.ranking.model import RankingModel
 from lib.schema import MOVIE, RATING, USER
-
-QUERIES = 50  # queries whose median time is told
 
 
 class ContentRanking(RankingModel):
@@ -51,18 +47,6 @@ def text_vectors(content: ContentModel, movie_ids: np.ndarray) -> sp.csr_matrix:
     ones = np.ones(len(known), dtype="float32")
     shape = (len(movie_ids), content.vectors.shape[0])
     return sp.csr_matrix((ones, (known, places)), shape=shape) @ content.vectors
-
-
-def query_milliseconds(content: ContentModel, seed: int = 0) -> float:
-    """Median time of a query for the nearest movies of one movie."""
-    ids = content.movies[MOVIE].to_numpy()
-    drawn = np.random.default_rng(seed).choice(ids, min(QUERIES, len(ids)), False)
-    seconds = []
-    for movie in drawn:
-        start = time.perf_counter()
-        content.similar(int(movie))
-        seconds.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(seconds))
 
 
 def split_new_movies(

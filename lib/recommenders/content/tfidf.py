@@ -9,9 +9,19 @@ import pandas as pd
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lib.data.metadata import plain_title
+from lib.data.metadata import Metadata, plain_title
 from lib.errors import UserError
-from lib.schema import MOVIE, OVERVIEW, RELEASE_YEAR, TAGLINE, TITLE, WEIGHTED_RATING
+from lib.recommenders.data import RatingData
+from lib.schema import (
+    GENRES,
+    MOVIE,
+    OVERVIEW,
+    RATING,
+    RELEASE_YEAR,
+    TAGLINE,
+    TITLE,
+    WEIGHTED_RATING,
+)
 
 NEIGHBOURS = 30
 VOTE_QUANTILE = 0.6
@@ -54,6 +64,23 @@ def weighted_rating(
     enough = enough_votes(votes, quantile)
     v, r = np.where(known, votes, 0), np.where(known, average, mean)
     return v / (v + enough) * r + enough / (v + enough) * mean
+
+
+def titles_only(data: RatingData) -> Metadata:
+    """A stand-in where there are no texts: titles, genres, and the set's own ratings.
+
+    Returns:
+        Metadata whose overview is the movie's genres and whose votes are the ratings.
+    """
+    rated = data.ratings.groupby(MOVIE)[RATING].agg(["size", "mean"])
+    movies = data.movies[[MOVIE, TITLE, GENRES]].merge(
+        rated, left_on=MOVIE, right_index=True
+    )
+    movies = movies.rename(columns={"size": "vote_count", "mean": "vote_average"})
+    movies[OVERVIEW] = movies[GENRES].fillna("").str.replace("|", " ")
+    movies[TAGLINE] = ""
+    problems = pd.DataFrame(columns=["file", "what", "count", "example"])
+    return Metadata(movies.reset_index(drop=True), problems, "nothing")
 
 
 class ContentModel:
@@ -140,7 +167,7 @@ class ContentModel:
             movie: a movieId.
             n: number of movies.
             seen: movieIds to leave out before the nearest are taken.
-            enough_votes: list only movies with at least m votes, as seed 4 does.
+            enough_votes: list only movies with at least m votes, as the hybrid report.
 
         Returns:
             DataFrame as from `similar`, best weighted rating first.
@@ -169,6 +196,14 @@ class ContentModel:
             )
         year = [c for c in ("release_date", RELEASE_YEAR) if c in found]
         return int(found.sort_values([*year, MOVIE])[MOVIE].iloc[0])
+
+    def shared_terms(self, first: int, second: int, n: int = 5) -> list[str]:
+        """The terms that contribute most to the similarity of two movieIds."""
+        a, b = (self.vectors[self.row(movie)] for movie in (first, second))
+        product = a.multiply(b).tocoo()
+        best = np.argsort(-product.data, kind="stable")[:n]
+        names = self.vectorizer.get_feature_names_out()
+        return [f"“{names[product.col[k]]}”" for k in best]
 
     def row(self, movie: int) -> int:
         """Row of a movieId in the fitted table.

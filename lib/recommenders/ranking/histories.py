@@ -1,9 +1,9 @@
-"""What each user watched, in order, and the leave-one-out split by time.
+"""What each user watched, in order.
 
-A rating counts as "watched", whatever its stars. The last movie of each user is held
-out. MovieLens records the time of a whole page of ratings at once, so many ratings of a
-user share one second (76 % of those of ml-100k, and 44 % of its users have several last
-movies). A rule has to order them, and the rule moves the results (see `ORDERS`).
+A rating counts as "watched", whatever its stars. MovieLens records the time of a whole
+page of ratings at once, so many ratings of a user share one second (76 % of those of
+ml-100k, and 44 % of its users have several last movies). A rule has to order them, and
+the rule moves the results (see `ORDERS`).
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,6 @@ from lib.schema import MOVIE, TIMESTAMP, USER
 # model can learn nothing from it. "movie_id" makes the last one a movie with a high id,
 # in MovieLens a rarer one, and lets a sequence model profit from ids that only rise.
 ORDERS = ("random", "file", "movie_id")
-MIN_RATINGS = 3  # a user with fewer has nothing left to learn from
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,13 @@ class Histories:
         """The user code of each row: (rows,) int64."""
         return np.repeat(np.arange(self.n_users), self.lengths)
 
+    def places(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of several users: (place in `users`, row in `items`), both int64."""
+        lengths = self.lengths[users]
+        place = np.repeat(np.arange(len(users)), lengths)
+        before = np.cumsum(lengths) - lengths
+        return place, np.arange(lengths.sum()) + (self.starts[users] - before)[place]
+
     def of(self, user: int) -> np.ndarray:
         """Movie codes that `user` (a code) watched, in order."""
         return self.items[self.starts[user] : self.starts[user + 1]]
@@ -84,24 +90,6 @@ class Histories:
                 f"{self.n_users} ids from {self.user_ids[0]} to {self.user_ids[-1]}"
             )
         return place
-
-
-@dataclass(frozen=True)
-class LeaveOneOut:
-    """A training part and the one later movie of each user.
-
-    Attributes:
-        train: the histories without the held-out movies.
-        held_out: (users,) int64 movie code, -1 for a user with too few ratings.
-    """
-
-    train: Histories
-    held_out: np.ndarray
-
-    @property
-    def users(self) -> np.ndarray:
-        """Codes of the users with a held-out movie."""
-        return np.flatnonzero(self.held_out >= 0)
 
 
 def build_histories(
@@ -134,28 +122,6 @@ def build_histories(
     rows = rows[np.sort(np.unique(pairs, return_index=True)[1])]
     starts = np.searchsorted(users[rows], np.arange(len(user_ids) + 1))
     return Histories(user_ids, movie_ids, starts, items[rows], times[rows])
-
-
-def leave_one_out(histories: Histories) -> LeaveOneOut:
-    """Holds out the last movie of every user who has at least `MIN_RATINGS`.
-
-    Applied to the training part of a split it gives the validation split: the
-    second-last movie of each user.
-    """
-    has_test = histories.lengths >= MIN_RATINGS
-    last = histories.starts[1:] - 1
-    held_out = np.where(has_test, histories.items[np.maximum(last, 0)], -1)
-    keep = np.ones(len(histories.items), dtype=bool)
-    keep[last[has_test]] = False
-    starts = np.concatenate([[0], np.cumsum(histories.lengths - has_test)])
-    train = Histories(
-        histories.user_ids,
-        histories.movie_ids,
-        starts,
-        histories.items[keep],
-        histories.times[keep],
-    )
-    return LeaveOneOut(train, held_out)
 
 
 def batches(users: np.ndarray, size: int) -> Iterator[np.ndarray]:

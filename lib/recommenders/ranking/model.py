@@ -1,19 +1,13 @@
 """What every ranking model offers: fit on histories, score movies for users."""
 
-from typing import Protocol
+from collections.abc import Sequence
 
+import keras
 import numpy as np
 import pandas as pd
 
 from lib.recommenders.ranking.histories import Histories
 from lib.schema import MOVIE
-
-
-class Scorer(Protocol):
-    """What the evaluation needs of a model."""
-
-    def scores(self, users: np.ndarray) -> np.ndarray:
-        """Scores of all movies for the user codes: (len(users), movies) floats."""
 
 
 class RankingModel:
@@ -40,12 +34,83 @@ class RankingModel:
         Raises:
             UserError: the user is not in the data.
         """
-        code = self.train.user_code(user)
-        scores = np.array(self.scores(np.array([code]))[0], dtype="float64")
+        code = np.array([self.train.user_code(user)])
+        scores = np.array(self.scores(code), dtype="float64")
         if exclude_seen:
-            scores[self.train.of(code)] = -np.inf
-        best = np.argsort(-scores, kind="stable")[:n]
-        best = best[np.isfinite(scores[best])]
+            hide_watched(scores, self.train, code)
+        best = best_first(scores, n)[0]
+        best = best[np.isfinite(scores[0, best])]
         return pd.DataFrame(
-            {MOVIE: self.train.movie_ids[best], "score": scores[best]},
+            {MOVIE: self.train.movie_ids[best], "score": scores[0, best]},
         )
+
+
+class NetworkModel(RankingModel):
+    """Base of the networks: one loop trains them all.
+
+    Args:
+        seed: of weights, draws and order.
+        **settings: epochs, batch_size and learning_rate (of Adam, at the start), each
+            with a default of the class; the rest is handed to what builds the network.
+    """
+
+    epochs, batch_size, learning_rate = 30, 64, 2e-3
+
+    def __init__(self, seed: int = 0, **settings):
+        self.seed = seed
+        for name in ("epochs", "batch_size", "learning_rate"):
+            setattr(self, name, settings.pop(name, getattr(self, name)))
+        self.architecture = settings
+
+    def batches(self, train: Histories) -> keras.utils.PyDataset:
+        """The samples of all epochs."""
+        raise NotImplementedError
+
+    def build(self, train: Histories, learning_rate) -> keras.Model:
+        """The compiled network."""
+        raise NotImplementedError
+
+    def schedule(self, steps: int):
+        """The learning rate over all steps: it falls to 0 along a cosine."""
+        return keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
+
+    def fit(
+        self,
+        train: Histories,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> "NetworkModel":
+        """Trains the network.
+
+        Raises:
+            UserError: the histories hold nothing to learn from.
+        """
+        keras.utils.set_random_seed(self.seed)
+        self.train = train
+        batches = self.batches(train)
+        rate = self.schedule(self.epochs * len(batches))
+        self.model = self.build(train, rate)
+        self.history = self.model.fit(
+            batches,
+            epochs=self.epochs,
+            shuffle=False,  # each data set shuffles itself, with its own seed
+            verbose=0,
+            callbacks=list(callbacks),
+        ).history
+        return self
+
+
+def hide_watched(scores: np.ndarray, train: Histories, users: np.ndarray) -> None:
+    """Sets the scores of watched movies to -inf, in place.
+
+    Args:
+        scores: (len(users), movies) floats.
+        train: what is watched.
+        users: (n,) user codes of the rows.
+    """
+    place, rows = train.places(users)
+    scores[place, train.items[rows]] = -np.inf
+
+
+def best_first(scores: np.ndarray, n: int) -> np.ndarray:
+    """The n movies with the highest scores of each row, best first: (rows, n) codes."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :n]

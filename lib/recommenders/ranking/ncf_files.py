@@ -14,11 +14,10 @@ import pandas as pd
 from lib import paths
 from lib.errors import UserError
 from lib.recommenders.data import RatingData
-from lib.recommenders.ranking.histories import Histories, LeaveOneOut
+from lib.recommenders.ranking.histories import Histories
+from lib.recommenders.ranking.splits import Split
 
 NCF_FOLDER = "ncf-ml-1m"  # looked for beside a MovieLens 1M set
-
-
 TEST = "ml-1m.test.rating"
 NEGATIVE = "ml-1m.test.negative"
 TRAIN = "ml-1m.train*.rating*"
@@ -31,12 +30,12 @@ class NCFSplit:
 
     Attributes:
         split: histories and held-out movies; ids are the authors' 0-based ones.
-        negatives: (users, 1, 99) movie codes, for `ranking.evaluate`; -1 where the
-            authors' negative is the held-out movie itself.
+        negatives: (users, 1, 99) movie codes, for `evaluate`; -1 where the authors'
+            negative is the held-out movie itself.
         contaminated: number of users for whom that is so.
     """
 
-    split: LeaveOneOut
+    split: Split
     negatives: np.ndarray
     contaminated: int
 
@@ -55,17 +54,17 @@ def read_ncf_files(folder: Path) -> NCFSplit:
             "NCF authors"
         )
     train = pd.concat([_read(path) for path in train_files])
-    test = _read(folder / TEST)
     users = np.unique(train["user"])
+    test = _read(folder / TEST)
     test = test[test["user"].isin(users)].sort_values("user")
-    negatives = _read_negatives(folder / NEGATIVE, users)
+    negatives = _read_negatives(folder / NEGATIVE, test["user"].to_numpy())
     n_items = 1 + max(train["item"].max(), test["item"].max(), negatives.max())
-    histories = _histories(train, users, int(n_items))
-    held_out = np.full(len(users), -1)
-    held_out[np.searchsorted(users, test["user"])] = test["item"]
-    split = LeaveOneOut(histories, held_out)
-    negatives = negatives[split.users]
-    same = negatives == held_out[split.users, None]
+    split = Split(
+        _histories(train, users, int(n_items)),
+        np.searchsorted(users, test["user"]),
+        *(test[name].to_numpy() for name in ("item", "time")),
+    )
+    same = negatives == split.movies[:, None]
     return NCFSplit(
         split, np.where(same, -1, negatives)[:, None], int(same.any(axis=1).sum())
     )

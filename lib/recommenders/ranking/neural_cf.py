@@ -1,7 +1,7 @@
 """Neural collaborative filtering: watched or not, from a user and a movie embedding.
 
-The architecture is seed 4's, a variant of the MLP of He et al. (Neural Collaborative
-Filtering, WWW 2017, section 3.3).
+The architecture is that of the hybrid report, a variant of the MLP of He et al. (Neural
+Collaborative Filtering, WWW 2017, section 3.3).
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from lib.errors import UserError
 from lib.recommenders.ranking.histories import Histories
-from lib.recommenders.ranking.model import RankingModel
+from lib.recommenders.ranking.model import NetworkModel
+from lib.recommenders.ranking.splits import Unseen
 
 PAIRS_AT_ONCE = 65_536  # pairs per call when all movies of some users are scored
 
@@ -42,25 +42,22 @@ def build_neural_cf(
         l2: penalty on the embeddings.
         learning_rate: of Adam.
     """
-    user = keras.Input((), dtype="int32", name="user")
-    item = keras.Input((), dtype="int32", name="movie")
-    penalty = keras.regularizers.L2(l2) if l2 else None
-
-    def embedding(size, name):
-        return layers.Embedding(
-            size, embedding_size, embeddings_regularizer=penalty, name=name
+    inputs, vectors = [], []
+    for name, size in (("user", n_users), ("movie", n_items)):
+        inputs.append(keras.Input((), dtype="int32", name=name))
+        embedding = layers.Embedding(
+            size,
+            embedding_size,
+            embeddings_regularizer=keras.regularizers.L2(l2) if l2 else None,
+            name=f"{name}_embedding",
         )
-
-    vectors = [
-        embedding(n_users, "user_embedding")(user),
-        embedding(n_items, "movie_embedding")(item),
-    ]
+        vectors.append(embedding(inputs[-1]))  # (batch, embedding_size)
     x = layers.Concatenate()(vectors)  # (batch, 2 * embedding_size)
     for width in hidden:
         x = layers.Dense(width, activation=activation)(x)
         x = layers.Dropout(dropout)(x) if dropout else x
     watched = layers.Dense(1, activation="sigmoid", name="watched")(x)
-    model = keras.Model([user, item], watched, name="neural_cf")
+    model = keras.Model(inputs, watched, name="neural_cf")
     model.compile(
         keras.optimizers.Adam(learning_rate),
         loss="binary_crossentropy",
@@ -69,53 +66,41 @@ def build_neural_cf(
     return model
 
 
-class NeuralCF(RankingModel):
-    """Seed 4's neural collaborative filtering with its own numbers as defaults.
+class NeuralCF(NetworkModel):
+    """The hybrid report's neural collaborative filtering, with its own numbers.
 
     Args:
-        epochs: passes over the positives, each with newly drawn negatives.
-        batch_size: pairs per step.
         negatives: unwatched movies per watched one.
-        seed: of weights, draws and order.
-        **architecture: see `build_neural_cf`.
+        held_out: (users, movies), both (n,) codes, that are never drawn as negatives.
+            Giving the test movies here tells the network a little about the test: they
+            are then the only unwatched movies that it is never taught to push down.
+        **settings: see `NetworkModel` and `build_neural_cf`.
     """
 
     name = "neural_cf"
+    epochs, batch_size, learning_rate = 50, 512, 0.01
 
-    def __init__(
-        self,
-        epochs: int = 50,
-        batch_size: int = 512,
-        negatives: int = 4,
-        seed: int = 0,
-        **architecture,
-    ):
-        self.epochs, self.batch_size, self.negatives = epochs, batch_size, negatives
-        self.seed, self.architecture = seed, architecture
+    def __init__(self, negatives: int = 4, held_out=((), ()), **settings):
+        super().__init__(**settings)
+        self.negatives, self.held_out = negatives, held_out
 
-    def fit(
-        self,
-        train: Histories,
-        held_out: np.ndarray | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-    ) -> "NeuralCF":
-        """Trains the network.
+    def batches(self, train: Histories) -> "PairBatches":
+        """Watched and unwatched pairs, see `PairBatches`."""
+        unseen = Unseen(train, *self.held_out)
+        return PairBatches(train, self.negatives, self.batch_size, unseen, self.seed)
 
-        Args:
-            train: the watched movies.
-            held_out: movies that are never drawn as negatives. Giving the test movies
-                here tells the network a little about the test: they are then the only
-                unwatched movies that it is never taught to push down.
-            callbacks: Keras callbacks, for example for progress.
-        """
-        keras.utils.set_random_seed(self.seed)
-        self.train = train
-        pairs = PairBatches(train, self.negatives, self.batch_size, held_out, self.seed)
-        self.model = build_neural_cf(train.n_users, train.n_items, **self.architecture)
-        self.history = self.model.fit(
-            pairs, epochs=self.epochs, verbose=0, callbacks=list(callbacks)
-        ).history
-        return self
+    def build(self, train: Histories, learning_rate: float) -> keras.Model:
+        """See `build_neural_cf`."""
+        return build_neural_cf(
+            train.n_users,
+            train.n_items,
+            learning_rate=learning_rate,
+            **self.architecture,
+        )
+
+    def schedule(self, steps: int) -> float:
+        """The hybrid report keeps the learning rate."""
+        return self.learning_rate
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Probabilities of all movies: (len(users), movies) float32."""
@@ -128,55 +113,6 @@ class NeuralCF(RankingModel):
         return watched.reshape(len(users), n_items)
 
 
-def forbidden_pairs(train: Histories, held_out: np.ndarray | None = None) -> np.ndarray:
-    """Sorted keys user · movies + movie of the pairs that are no negatives.
-
-    Args:
-        train: the watched movies.
-        held_out: (users,) one more movie per user, -1 for none.
-    """
-    keys = train.users * train.n_items + train.items
-    if held_out is not None:
-        users = np.flatnonzero(held_out >= 0)
-        keys = np.concatenate([keys, users * train.n_items + held_out[users]])
-    return np.unique(keys)
-
-
-def draw_negatives(
-    users: np.ndarray, n_items: int, forbidden: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """One movie per entry of `users`, uniform over those that are not forbidden.
-
-    All are drawn at once; only the few that hit a forbidden pair are drawn again.
-
-    Args:
-        users: (n,) user codes, with repetitions.
-        n_items: size of the catalogue.
-        forbidden: what `forbidden_pairs` returns.
-        rng: source of the draws.
-
-    Returns:
-        (n,) int64 movie codes.
-
-    Raises:
-        UserError: a user has watched the whole catalogue.
-    """
-    counts = np.bincount(forbidden // n_items, minlength=users.max(initial=0) + 1)
-    if np.any(counts[users] >= n_items):
-        raise UserError(
-            f"a user watched all {n_items} movies; expected at least one unwatched "
-            "movie per user: take a larger data set"
-        )
-    drawn = rng.integers(0, n_items, len(users))
-    again = np.arange(len(users))
-    while len(again):
-        keys = users[again] * n_items + drawn[again]
-        place = np.minimum(np.searchsorted(forbidden, keys), len(forbidden) - 1)
-        again = again[forbidden[place] == keys]
-        drawn[again] = rng.integers(0, n_items, len(again))
-    return drawn
-
-
 class PairBatches(keras.utils.PyDataset):
     """Batches of (user, movie) → watched or not, with new negatives in every epoch.
 
@@ -184,24 +120,21 @@ class PairBatches(keras.utils.PyDataset):
         train: the watched movies, the positives.
         negatives: number of unwatched movies per watched one.
         batch_size: pairs per batch.
-        held_out: movies that are never drawn as negatives, see `forbidden_pairs`.
+        unseen: the movies that may be drawn for each user.
         seed: of the draws and of the order of the pairs.
     """
 
-    def __init__(self, train, negatives, batch_size, held_out=None, seed=0):
+    def __init__(self, train, negatives, batch_size, unseen: Unseen, seed=0):
         super().__init__()
         self.train, self.negatives, self.batch_size = train, negatives, batch_size
-        self.forbidden = forbidden_pairs(train, held_out)
-        self.rng = np.random.default_rng(seed)
+        self.unseen, self.rng = unseen, np.random.default_rng(seed)
         self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
         """Draws the negatives of the next epoch and shuffles the pairs."""
         users = np.tile(self.train.users, self.negatives + 1)
         positives = len(self.train.items)
-        drawn = draw_negatives(
-            users[positives:], self.train.n_items, self.forbidden, self.rng
-        )
+        drawn = self.unseen.draw(users[positives:], self.rng)
         items = np.concatenate([self.train.items, drawn])
         labels = (np.arange(len(users)) < positives).astype("float32")
         order = self.rng.permutation(len(users))

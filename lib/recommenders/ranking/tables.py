@@ -1,87 +1,69 @@
-"""Ranking models side by side: fit, rank, intervals, differences, charts."""
+"""Tables of the notebook on ranking models, and its rows of results.csv."""
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
-from lib.evaluation.bootstrap import bootstrap_interval
 from lib.figures.style import label
 from lib.recommenders.ranking.evaluate import (
-    FULL,
-    MEASURES,
-    SAMPLED,
     Ranked,
-    compare,
+    fit_and_rank,
     intervals,
+    score_table,
 )
-from lib.recommenders.ranking.histories import (
-    build_histories,
-    leave_one_out,
-)
+from lib.recommenders.ranking.histories import Histories, build_histories
 from lib.recommenders.ranking.model import RankingModel
+from lib.recommenders.ranking.splits import Split, leave_one_out
+from lib.schema import FULL, MOVIE, SAMPLED, TITLE
+
+LAST_MOVIE = {SAMPLED: SAMPLED, FULL: FULL}
 
 
-def differences(
-    ranked: Mapping[str, Ranked], first: str, others: Sequence[str], protocol: str
+def split_table(histories: Histories, split: Split) -> pd.DataFrame:
+    """Sizes of the histories and of the test, and what the split leaves open."""
+    same = np.diff(histories.times) == 0
+    same &= np.diff(histories.users) == 0
+    shared = np.append(same, False) | np.append(False, same)
+    rows = {
+        "users": f"{histories.n_users:,}",
+        "movies": f"{histories.n_items:,}",
+        "watched pairs": f"{len(histories.items):,}",
+        "movies per user, median": f"{np.median(histories.lengths):,.0f}",
+        "users with a held-out movie": f"{len(np.unique(split.users)):,}",
+        "held-out movies": f"{len(split.users):,}",
+        "share of pairs that share their second": f"{shared.mean():.1%}",
+        "training rows later than a held-out one": f"{split.later_share:.1%}",
+    }
+    return pd.DataFrame({"value": rows})
+
+
+def lists_for(
+    user: int,
+    models: Mapping[str, RankingModel],
+    split: Split,
+    movies: pd.DataFrame,
+    n: int = 5,
 ) -> pd.DataFrame:
-    """One model less each of the others, the same users drawn for both.
+    """The last n movies that the models saw of a user, and the n that each recommends.
 
-    Returns:
-        DataFrame, index: the other model and the metric; difference, low, high (95 %).
+    A star marks the held-out movie.
     """
-    rows = []
-    for other in others:
-        for metric, measure in MEASURES.items():
-            pair = [
-                measure(ranked[n].of(protocol)).mean(axis=1) for n in (first, other)
-            ]
-            gap = pair[0] - pair[1]
-            rows.append((other, metric, gap.mean(), *bootstrap_interval(gap)))
-    columns = ["against", "metric", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    train = split.train
+    code = train.user_code(user)
+    titles = movies.set_index(MOVIE)[TITLE]
+    held_out = train.movie_ids[split.held_out[code]]
 
+    def named(ids) -> list[str]:
+        names = [titles.get(i, f"movie {i}") + " *" * int(i == held_out) for i in ids]
+        return names + [""] * (n - len(names))
 
-def verdict(row: pd.Series) -> str:
-    """What a difference with its interval allows to say."""
-    if row["low"] > 0:
-        return "better"
-    return "worse" if row["high"] < 0 else "no clear difference"
-
-
-def leaders(scores: pd.DataFrame) -> str:
-    """Who is best against 99 movies; two models where HR@10 and NDCG@10 disagree.
-
-    Args:
-        scores: one row per model with hr_at_10 and ndcg_at_10.
-    """
-    first, other = scores["ndcg_at_10"].idxmax(), scores["hr_at_10"].idxmax()
-    hits, ndcg = scores.loc[first, ["hr_at_10", "ndcg_at_10"]]
-    text = f"**{label(first)}** is best by NDCG@10, {ndcg:.3f} (HR@10 {hits:.3f})"
-    if other != first:
-        best = scores.loc[other, "hr_at_10"]
-        text += f", but **{label(other)}** by HR@10, {best:.3f}"
-    return text
-
-
-def record(nb, ranked: Mapping[str, Ranked]) -> None:
-    """Keeps all numbers of the models for results.csv."""
-    for protocol in (SAMPLED, FULL):
-        for row in intervals(ranked, protocol).itertuples():
-            ends = {f"{row.metric}_low": row.low, f"{row.metric}_high": row.high}
-            metrics = {row.metric: row.value} | ends
-            one = ranked[row.model]
-            nb.record(row.model, protocol, metrics, seed=_seed(one))
-            for seed, ranks in one.by_seed.items() if len(one.by_seed) > 1 else ():
-                values = ranks.sampled if protocol == SAMPLED else ranks.full
-                value = float(MEASURES[row.metric](values).mean())
-                nb.record(row.model, protocol, {row.metric: value}, seed=seed)
-    for name, one in ranked.items():
-        nb.record(name, SAMPLED, {"fit_seconds": one.seconds}, seed=_seed(one))
-
-
-def _seed(ranked: Ranked) -> int | str:
-    """What the seed column says: the only seed, or "mean" over several."""
-    return "mean" if len(ranked.by_seed) > 1 else next(iter(ranked.by_seed))
+    columns = {"watched": named(train.movie_ids[train.of(code)[-n:]])}
+    for name, model in models.items():
+        columns[label(name)] = named(model.recommend(user, n)[MOVIE])
+    table = pd.DataFrame(columns)
+    table.index += 1
+    return table
 
 
 def orders_table(
@@ -95,7 +77,8 @@ def orders_table(
     columns = {}
     for order in orders:
         split = leave_one_out(build_histories(ratings, order))
-        columns[order] = compare(models, split).set_index("model")["hr_at_10"]
+        ranked = {n: fit_and_rank({"": m}, split) for n, m in models.items()}
+        columns[order] = score_table(ranked)["hr_at_10"]
     return pd.DataFrame(columns).loc[list(models)]
 
 
@@ -104,17 +87,30 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     return table.rename(index=label, columns=label)
 
 
-def difference_table(differences: pd.DataFrame) -> pd.DataFrame:
-    """Differences with their intervals, rounded, and what they mean."""
-    shown = pd.DataFrame(
-        {
-            "against": differences["against"].map(label),
-            "metric": differences["metric"].map(label),
-            "difference": differences["difference"].map("{:+.3f}".format),
-            "95 % interval": [
-                f"{row.low:+.3f} to {row.high:+.3f}" for row in differences.itertuples()
-            ],
-            "verdict": differences.apply(verdict, axis=1),
-        }
-    )
-    return shown.set_index("against")
+def record(
+    nb,
+    ranked: Mapping[str, Ranked],
+    protocols: Mapping[str, str] = LAST_MOVIE,
+) -> None:
+    """Keeps all numbers of the models for results.csv.
+
+    Args:
+        nb: the notebook.
+        ranked: model → its ranks.
+        protocols: name in the file → `SAMPLED` or `FULL`.
+    """
+    for protocol, kind in protocols.items():
+        for row in intervals(ranked, kind).itertuples():
+            one = ranked[row.model]
+            seeds = list(one.by_seed)
+            ends = {f"{row.metric}_low": row.low, f"{row.metric}_high": row.high}
+            seed = seeds[0] if len(seeds) == 1 else "mean"
+            nb.record(row.model, protocol, {row.metric: row.value} | ends, seed=seed)
+            for seed in seeds if len(seeds) > 1 else ():
+                alone = Ranked({seed: one.by_seed[seed]}, one.seconds)
+                value = alone.measure(row.metric, kind).mean()
+                nb.record(row.model, protocol, {row.metric: value}, seed=seed)
+    for name, one in ranked.items():
+        seed = "mean" if len(one.by_seed) > 1 else next(iter(one.by_seed))
+        seconds = {"fit_cpu_seconds": one.seconds}
+        nb.record(name, next(iter(protocols)), seconds, seed=seed)

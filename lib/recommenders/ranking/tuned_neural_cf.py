@@ -1,6 +1,6 @@
 """Neural collaborative filtering after tuning: the future from the past, all at once.
 
-Three changes to seed 4's network, each chosen on the validation split:
+Three changes to the hybrid report's network, each chosen on the validation split:
 
 1. A user is the set of watched movies besides an embedding of the own. A user with few
    ratings is then described by what others with these movies watched (the idea of
@@ -18,7 +18,7 @@ from keras import layers
 
 from lib.errors import UserError
 from lib.recommenders.ranking.histories import Histories
-from lib.recommenders.ranking.model import RankingModel
+from lib.recommenders.ranking.model import NetworkModel
 
 MOMENTS = 10  # cuts of each history per epoch; an epoch of one is mostly overhead
 
@@ -104,65 +104,40 @@ class CutBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int):
         part = slice(index * self.batch_size, (index + 1) * self.batch_size)
         users, cuts = self.users[part], self.cuts[part]
+        place, rows = self.train.places(users)
+        past = rows < (self.train.starts[users] + cuts)[place]
         before = np.zeros((len(users), self.train.n_items), dtype="float32")
         after = np.zeros_like(before)
-        for row, (user, cut) in enumerate(zip(users, cuts, strict=True)):
-            items = self.train.of(user)
-            before[row, items[:cut]] = 1
-            after[row, items[cut:]] = 1
+        items = self.train.items[rows]
+        before[place[past], items[past]] = 1
+        after[place[~past], items[~past]] = 1
         shares = after / after.sum(axis=1, keepdims=True)
         return (unit_rows(before), users.astype("int32")), shares
 
 
-class TunedNeuralCF(RankingModel):
+class TunedNeuralCF(NetworkModel):
     """The tuned neural collaborative filtering.
 
-    Args:
-        epochs: each has `MOMENTS` new cuts of every history; the learning rate falls to
-            0 along a cosine.
-        batch_size: users per step.
-        learning_rate: of Adam, at the start.
-        seed: of weights, moments and order.
-        **architecture: see `build_tuned_neural_cf`.
+    An epoch has `MOMENTS` new cuts of every history. Arguments: see `NetworkModel` and
+    `build_tuned_neural_cf`.
     """
 
     name = "neural_cf_tuned"
+    epochs, batch_size, learning_rate = 30, 64, 4e-3
 
-    def __init__(
-        self,
-        epochs: int = 30,
-        batch_size: int = 64,
-        learning_rate: float = 4e-3,
-        seed: int = 0,
-        **architecture,
-    ):
-        self.epochs, self.batch_size = epochs, batch_size
-        self.learning_rate, self.seed = learning_rate, seed
-        self.architecture = architecture
+    def batches(self, train: Histories) -> CutBatches:
+        """Cut histories, see `CutBatches`."""
+        self.x = train.matrix()
+        return CutBatches(train, self.batch_size, self.seed)
 
-    def fit(
-        self,
-        train: Histories,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
-    ) -> "TunedNeuralCF":
-        """Trains the network on all users with at least two movies."""
-        keras.utils.set_random_seed(self.seed)
-        self.train, self.x = train, train.matrix()
-        cuts = CutBatches(train, self.batch_size, self.seed)
-        rate = keras.optimizers.schedules.CosineDecay(
-            self.learning_rate, self.epochs * len(cuts)
+    def build(self, train: Histories, learning_rate) -> keras.Model:
+        """See `build_tuned_neural_cf`."""
+        return build_tuned_neural_cf(
+            train.n_users,
+            train.n_items,
+            learning_rate=learning_rate,
+            **self.architecture,
         )
-        self.model = build_tuned_neural_cf(
-            train.n_users, train.n_items, learning_rate=rate, **self.architecture
-        )
-        self.history = self.model.fit(
-            cuts,
-            epochs=self.epochs,
-            shuffle=False,
-            verbose=0,
-            callbacks=list(callbacks),
-        ).history
-        return self
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Logits of all movies: (len(users), movies) float32."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from lib.evaluation.bootstrap import verdict
 from lib.figures.style import label
 from lib.progress import announce
 from lib.recommenders.data import RatingData
-from lib.recommenders.ranking.tables import verdict
 from lib.recommenders.rating.evaluate import (
     ALL_ROWS,
     FIVE_FOLD,
@@ -81,13 +81,12 @@ def gap_table(forecasts: Mapping[str, pd.DataFrame], first: str) -> pd.DataFrame
         if name == first:
             continue
         gap = difference(forecasts[first], forecast)
-        # A lower error is better, so the ends change places for the verdict.
-        ends = pd.Series({"low": -gap["high"], "high": -gap["low"]})
         rows[label(name)] = {
             "knows": knows(name),
             "difference": f"{gap['difference']:+.4f}",
             "95 % interval": f"{gap['low']:+.4f} to {gap['high']:+.4f}",
-            "verdict": verdict(ends),
+            # A lower error is better, so the ends change places.
+            "verdict": verdict(-gap["high"], -gap["low"]),
         }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("against")
 

@@ -1,0 +1,123 @@
+"""Popularity inside a recommender: of the last days, damped, forecast, and blended in.
+
+What everybody is about to watch is known before anybody's taste: a forecast of the next
+slot's shares can take the place of all-time counts, and can be multiplied into a
+network's own probabilities.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lib.recommenders.ranking.evaluate import fit_and_rank
+from lib.recommenders.ranking.histories import Histories
+from lib.recommenders.ranking.model import NetworkModel, RankingModel
+from lib.recommenders.ranking.splits import Split
+from lib.schema import MOVIE
+
+DAY = 86_400  # seconds
+SMALLEST = 0.1  # requests that a movie has anyway, so that every share has a logarithm
+HALF_LIVES = (7, 14, 30, 60, 120, 365)  # days
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)
+
+
+class RecentPop(RankingModel):
+    """The movies watched most of late.
+
+    Args:
+        days: only the last days of the training count, all alike; 0 for all.
+        half_life: days after which a request counts half; 0 for never.
+    """
+
+    name = "recent_pop"
+
+    def __init__(self, days: float = 0, half_life: float = 0):
+        self.days, self.half_life = days, half_life
+
+    def fit(self, train: Histories) -> "RecentPop":
+        """Sums the weights of each movie's requests; ages count from the last one."""
+        self.train = train
+        age = (train.times.max() - train.times) / DAY
+        weights = 0.5 ** (age / self.half_life) if self.half_life else np.ones(len(age))
+        if self.days:
+            weights = weights * (age < self.days)
+        counts = np.bincount(train.items, weights, minlength=train.n_items)
+        self.shares = (counts + SMALLEST) / (counts + SMALLEST).sum()
+        return self
+
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        """Share of each movie, the same for everybody: (len(users), movies) float64."""
+        return np.tile(self.shares, (len(users), 1))
+
+
+class ForecastPop(RecentPop):
+    """The movies that a forecast puts first.
+
+    Args:
+        shares: movieId → share of the requests of the slot after the training.
+    """
+
+    name = "forecast_pop"
+
+    def __init__(self, shares: pd.Series):
+        super().__init__()
+        self.forecast = shares
+
+    def fit(self, train: Histories) -> "ForecastPop":
+        """Looks up the share of each movie; one without a forecast has the least."""
+        self.train = train
+        shares = self.forecast.reindex(train.movie_ids).fillna(0).to_numpy(float)
+        shares = shares + SMALLEST / len(train.items)
+        self.shares = shares / shares.sum()
+        return self
+
+
+class Blend(RankingModel):
+    """A network's probabilities times popularity: a product of experts.
+
+        score(u, i) = ln p(i | history of u) + w · ln share(i)
+
+    Args:
+        network: a fitted network with logits as scores.
+        popularity: a fitted model with `shares`.
+        weight: w, 0 for the network alone.
+    """
+
+    name = "blend"
+
+    def __init__(self, network: NetworkModel, popularity: RecentPop, weight: float):
+        self.network, self.popularity, self.weight = network, popularity, weight
+
+    def fit(self, train: Histories) -> "Blend":
+        """Nothing is left to learn: both parts come fitted."""
+        self.train = train
+        return self
+
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        """Sums of logarithms, up to a constant per user: (len(users), movies)."""
+        return self.network.scores(users) + self.weight * np.log(self.popularity.shares)
+
+
+def best_of(models: dict[float, RankingModel], validation: Split) -> pd.Series:
+    """NDCG@10 among all movies of models on the validation split, best first.
+
+    Args:
+        models: setting → model, not fitted or fitted on `validation.train`.
+        validation: a split of the training rows alone.
+    """
+    scores = {
+        setting: fit_and_rank({"": model}, validation, seeds=(0,))
+        .measure("ndcg_at_10", "full")
+        .mean()
+        for setting, model in models.items()
+    }
+    return pd.Series(scores).sort_values(ascending=False, kind="stable")
+
+
+def read_forecast(path: Path) -> pd.Series | None:
+    """Forecast shares of one slot, if a forecast was stored: movieId → share."""
+    if not path.is_file():
+        return None
+    table = pd.read_parquet(path)
+    return table.set_index(MOVIE)["share"]
