@@ -1,12 +1,19 @@
-"""The brief's hyper-parameters, varied one at a time and judged on validation slots."""
+"""Variants of a network, each trained once and compared with the first.
 
+Whatever a notebook varies goes through `compare_variants`: hyper-parameters one at a
+time, the parts of the network, and every combination of the grid. All are judged on the
+validation slots, so that the test slots stay out of every choice. `compare_networks`
+is for what is not chosen: other cells and prediction types, on the test slots.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from lib.errors import UserError
-from lib.evaluation.metrics import single
+from lib.evaluation.evaluate import compare
+from lib.evaluation.metrics import per_slot_scores, summarise
 from lib.experiments.task import (
     Task,
     mean_forecast,
@@ -15,7 +22,7 @@ from lib.experiments.task import (
     train_seeds,
     train_to_compare,
 )
-from lib.forecast.sequences import JOINT, PREDICTION_TYPES
+from lib.forecast.features import Features
 from lib.forecast.trainer import Settings, Trained
 
 SMALL = {
@@ -40,107 +47,114 @@ LARGE = {
 SWEEPS = {"none": {}, "small": SMALL, "large": LARGE}
 
 
-def run_variations(
-    nb, task: Task, settings: Settings, size: str, epochs: int, seed: int = 0
-) -> pd.DataFrame:
-    """Train the default settings and every variation, on the training slots only.
+def one_at_a_time(task: Task, default: Settings, size: str) -> dict[str, tuple]:
+    """The default settings, then each with one hyper-parameter changed.
 
     Args:
-        nb: the notebook that records the numbers.
-        task: the run.
-        settings: defaults, from which one thing at a time is changed.
-        size: none, small or large.
-        epochs: epochs of each training.
-        seed: seed of all trainings.
+        task: the run; windows longer than its training slots are left out.
+        default: where every variant starts from.
+        size: none, small or large: a key of SWEEPS.
 
     Returns:
-        Columns parameter, value, cross_entropy (validation slots), seconds; the first
-        row is the default. Empty when `size` is none.
+        Setting as it stands in results.csv → features and settings, as
+        `compare_variants` takes them; empty when `size` is none.
 
     Raises:
         UserError: `size` is something else.
     """
     if size not in SWEEPS:
-        raise UserError(f"SWEEP is {size!r}; expected {', '.join(SWEEPS)}.")
-    default = replace(settings, epochs=epochs)
-    longest = len(task.split.train) - 1
-    tried = [("default", "", default)] + [
-        (name, value, replace(default, **{name: value}))
+        raise UserError(f"SWEEP is {size!r}; expected one of {', '.join(SWEEPS)}.")
+    changes = {
+        f"{name}={value}": replace(default, **{name: value})
         for name, values in SWEEPS[size].items()
         for value in values
         if value != getattr(default, name)
-        and not (name == "t_slot" and value > longest)
-    ]
-    rows = []
-    for name, value, changed in tried if SWEEPS[size] else []:
-        title = f"{settings.cell} {name} {value}".rstrip()
-        trained = train_to_compare(task, changed, seed, title)
-        counts, slots = task.grid.counts, task.split.validation
-        entropy = single("cross_entropy", counts, normalised(trained.forecast), slots)
-        rows.append((name, value, entropy, trained.seconds))
-        nb.record(
-            settings.cell,
-            "validation",
-            {"cross_entropy": entropy},
-            prediction_type=settings.prediction_type,
-            setting=f"{name}={value}" if value != "" else "sweep default",
-            seed=seed,
+    }
+    chosen = {"sweep default": default} | changes if changes else {}
+    longest = len(task.split.train) - 1
+    return {
+        name: (task.features, settings)
+        for name, settings in chosen.items()
+        if settings.t_slot <= max(longest, default.t_slot)
+    }
+
+
+def compare_variants(
+    nb,
+    task: Task,
+    variants: Mapping[str, tuple[Features, Settings]],
+    seed: int = 0,
+    measured: Sequence[str] = ("cross_entropy",),
+) -> pd.DataFrame:
+    """Train each variant on the training slots, judge it on the validation slots.
+
+    A training that an earlier call finished is read back.
+
+    Args:
+        nb: the notebook that records the numbers.
+        task: the run.
+        variants: setting as it stands in results.csv → features and settings; one
+            named "" is the network itself, which other rows record.
+        seed: seed of all trainings.
+        measured: columns of the result that are recorded.
+
+    Returns:
+        One row per variant: `cross_entropy` (nats per request) and `rmse` over the
+        validation slots, `seconds` of training, and what the first variant is in
+        cross-entropy against it: `difference`, `low`, `high`, `verdict` (paired
+        bootstrap over the slots, see `lib.evaluation.evaluate.compare`).
+    """
+    tables, rows = {}, {}
+    for number, (name, (data, settings)) in enumerate(variants.items(), start=1):
+        title = f"{number}/{len(variants)} {settings.cell} {name}".rstrip()
+        trained = train_to_compare(task, settings, seed, title, data)
+        tables[name] = per_slot_scores(
+            task.grid.counts, normalised(trained.forecast), task.split.validation
         )
-    columns = ["parameter", "value", "cross_entropy", "seconds"]
-    return pd.DataFrame(rows, columns=columns).replace({np.inf: np.nan})
+        scores = summarise(tables[name]) | {"seconds": trained.seconds}
+        first = next(iter(tables.values()))
+        against = compare(first, tables[name], ["cross_entropy"]).iloc[0]
+        rows[name] = {m: scores[m] for m in ("cross_entropy", "rmse", "seconds")}
+        rows[name] |= against.drop("slots")
+        if name:
+            nb.record(
+                settings.cell,
+                "validation",
+                {metric: scores[metric] for metric in measured},
+                prediction_type=settings.prediction_type,
+                setting=name,
+                seed=seed,
+            )
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("setting")
 
 
-def compare_types(
-    nb, task: Task, settings: Settings, seed: int, done: Trained
+def compare_networks(
+    nb,
+    task: Task,
+    known: Mapping[str, Trained],
+    variants: Mapping[str, Settings],
+    seed: int,
 ) -> pd.DataFrame:
-    """Train the same cell as each of the four prediction types, with one seed.
+    """Train other networks with one seed and put them beside one that is known.
 
     Args:
-        nb: the notebook that records the numbers.
+        nb: the notebook that records the numbers of the others.
         task: the run.
-        settings: of the network in `done`.
-        seed: seed of all networks.
-        done: the trained network of the settings' own type.
+        known: name → a trained network that was recorded before.
+        variants: name → settings of each other network.
+        seed: seed of the others.
 
     Returns:
-        Measures over the test slots and the number of weights, one row per type.
+        One row per network: number of `weights` and the measures over the test slots.
     """
-    variants = {}
-    for kind in PREDICTION_TYPES:
-        # A joint network has thousands of outputs and learns them in smaller steps.
-        rate = settings.learning_rate / (10 if kind in JOINT else 1)
-        variants[kind] = replace(settings, prediction_type=kind, learning_rate=rate)
-    variants[settings.prediction_type] = settings
-    return _side_by_side(nb, task, settings, variants, seed, done).rename_axis("type")
-
-
-def compare_cells(
-    nb, task: Task, settings: Settings, cells, seed: int, done: Trained
-) -> pd.DataFrame:
-    """Train the same network with other recurrent layers, with one seed.
-
-    Args:
-        nb: the notebook that records the numbers.
-        task: the run.
-        settings: of the network in `done`.
-        cells: the other cells, keys of `lib.forecast.networks.CELLS`.
-        seed: seed of all networks.
-        done: the trained network of the settings' own cell.
-
-    Returns:
-        As `compare_types`, one row per cell, the settings' own first.
-    """
-    variants = {cell: replace(settings, cell=cell) for cell in (settings.cell, *cells)}
-    return _side_by_side(nb, task, settings, variants, seed, done).rename_axis("cell")
-
-
-def _side_by_side(nb, task, settings, variants, seed, done) -> pd.DataFrame:
-    rows = {}
-    for name, changed in variants.items():
-        trained = {seed: done}
-        if changed != settings:
-            trained = train_seeds(task, changed, [seed])
-            record_network(nb, task, changed, trained)
-        row = task.scores(mean_forecast(trained), "test")
-        rows[name] = {"weights": trained[seed].parameters, **row}
+    networks = dict(known)
+    for name, settings in variants.items():
+        trained = train_seeds(task, settings, [seed])
+        record_network(nb, task, settings, trained)
+        networks[name] = trained[seed]
+    rows = {
+        name: {"weights": one.parameters}
+        | task.scores(mean_forecast({seed: one}), "test")
+        for name, one in networks.items()
+    }
     return pd.DataFrame.from_dict(rows, orient="index")

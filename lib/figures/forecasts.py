@@ -162,44 +162,45 @@ def sweep_chart(table: pd.DataFrame, title: str) -> Figure:
     """Validation cross-entropy of every variation, grouped by hyper-parameter.
 
     Args:
-        table: columns parameter, value, cross_entropy; the first row is the default,
-            drawn as a line.
+        table: of `lib.experiments.variants.compare_variants`, with settings such as
+            "units=16"; the first row is the default, drawn as a line.
         title: heading.
     """
     base, table = table["cross_entropy"].iloc[0], table.iloc[1:]
-    names = list(dict.fromkeys(table["parameter"]))
+    parameters = table.index.str.split("=").str[0]
+    names = list(dict.fromkeys(parameters))
     fig, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.22 * len(table)))
     palette = dict(zip(names, plt.cm.tab10(np.arange(len(names)) % 10), strict=True))
-    labels = []
-    for position, row in enumerate(table.iloc[::-1].itertuples()):
+    rows = zip(parameters[::-1], table["cross_entropy"].iloc[::-1], strict=True)
+    for position, (parameter, cross_entropy) in enumerate(rows):
         axes.plot(
-            [base, row.cross_entropy],
+            [base, cross_entropy],
             [position, position],
-            color=palette[row.parameter],
+            color=palette[parameter],
             marker="o",
             markevery=[1],
             linewidth=2,
         )
-        labels.append(f"{row.parameter} = {row.value}")
     axes.axvline(base, color="#444444", linewidth=0.8)
-    axes.set_yticks(range(len(table)), labels)
+    axes.set_yticks(range(len(table)), table.index[::-1].str.replace("=", " = "))
     axes.set(xlabel=UNITS["cross_entropy"] + ", validation slots", title=title)
     return fig
 
 
 def ablation_chart(table: pd.DataFrame, title: str) -> Figure:
-    """What each part saves, with its 95 % interval; the part missed most on top.
+    """What the network loses without each part, with 95 % intervals.
 
     Args:
-        table: of `lib.experiments.ablation.run_ablation`.
+        table: of `lib.experiments.variants.compare_variants`, without the first row;
+            the part missed most comes first.
         title: heading.
     """
     table = table.iloc[::-1]
-    saved = -table["difference"]
-    errors = [saved + table["high"], -table["low"] - saved]
+    lost = -table["difference"]
+    errors = [lost + table["high"], -table["low"] - lost]
     fig, axes = plt.subplots(figsize=(WIDTH, 0.7 + 0.25 * len(table)))
     axes.errorbar(
-        saved,
+        lost,
         range(len(table)),
         xerr=np.abs(errors),
         fmt="o",
@@ -216,7 +217,10 @@ def ablation_chart(table: pd.DataFrame, title: str) -> Figure:
     ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="nats per request saved, validation slots", title=title)
+    axes.set(
+        xlabel="rise of the cross-entropy (nats per request), validation slots",
+        title=title,
+    )
     return fig
 
 

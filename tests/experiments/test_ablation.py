@@ -3,21 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from lib.experiments.ablation import (
-    FEATURE_GROUPS,
-    LOSS,
-    START,
-    reading,
-    run_ablation,
-    variants,
-)
-from lib.figures import forecasts as charts
+from lib.experiments.ablation import FEATURE_GROUPS, LOSS, START, parts_left_out
+from lib.experiments.variants import compare_variants
+from lib.figures.forecasts import ablation_chart
 from lib.forecast.trainer import Settings
 
-SETTINGS = Settings(units=4)
+SETTINGS = Settings(units=4, epochs=10)
 
 
 def test_every_feature_belongs_to_one_part(small_task):
@@ -26,10 +19,12 @@ def test_every_feature_belongs_to_one_part(small_task):
 
 
 def test_the_start_and_the_loss_are_parts_too(small_task):
-    changed = variants(small_task.features, SETTINGS)
-    assert np.ptp(changed[START][0].log_ewma) == 0
-    assert np.exp(changed[START][0].log_ewma).sum(axis=1) == pytest.approx(1, abs=1e-5)
-    assert changed[LOSS][1].loss == "mse"
+    changed = parts_left_out(small_task.features, SETTINGS)
+    start = changed[f"without {START}"][0].log_ewma
+    assert np.ptp(start) == 0
+    assert np.exp(start).sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert changed[f"without {LOSS}"][1].loss == "mse"
+    assert len(changed) == 3 + len(FEATURE_GROUPS)
     assert changed[""] == (small_task.features, SETTINGS)
 
 
@@ -46,26 +41,17 @@ def planted(small_task):
 
 @pytest.mark.slow
 def test_what_decides_is_missed_most(planted, recorder):
-    table = run_ablation(recorder, planted, SETTINGS, epochs=10)
-    assert set(table.index) == {START, LOSS, *FEATURE_GROUPS}
-    assert table.index[0] == "mean rating"
-    assert table.loc["mean rating", "verdict"] == "better"
+    names = ["", "without genres", "without mean rating"]
+    parts = parts_left_out(planted.features, SETTINGS)
+    table = compare_variants(recorder, planted, {name: parts[name] for name in names})
+    assert table.index.tolist() == names
+    assert table.loc["", ["difference", "verdict"]].tolist() == [0, "even"]
+    table = table.iloc[1:].sort_values("difference")
+    assert table.index[0] == "without mean rating"
+    assert table.loc["without mean rating", "verdict"] == "better"
     assert (table["low"] <= table["difference"]).all()
     assert (table["difference"] <= table["high"]).all()
     assert {split for _, split, *_ in recorder.rows} == {"validation"}
-    fig = charts.ablation_chart(table, "title")
-    assert fig.axes[0].get_yticklabels()[-1].get_text() == "mean rating"
-
-
-def test_the_reading_names_what_is_missed_and_nothing_else():
-    rows = {
-        "genres": {"difference": -0.02, "verdict": "better"},
-        "ratings": {"difference": -0.0001, "verdict": "even"},
-        "audience": {"difference": 0.01, "verdict": "worse"},
-    }
-    text = reading(pd.DataFrame.from_dict(rows, orient="index"))
-    assert "genres (0.0200)" in text and "ratings" not in text
-    assert "left out on these slots: audience" in text
-    rows = {"genres": {"difference": -0.02, "verdict": "even"}}
-    text = reading(pd.DataFrame.from_dict(rows, orient="index"))
-    assert text.startswith("No part is missed")
+    assert [more["setting"] for *_, more in recorder.rows] == names[1:]
+    fig = ablation_chart(table, "title")
+    assert fig.axes[0].get_yticklabels()[-1].get_text() == "without mean rating"
