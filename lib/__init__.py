@@ -2,6 +2,7 @@
 
 import logging
 import os
+from importlib import import_module
 
 # TensorFlow reads both once, on import: without them it prints lines that differ from
 # machine to machine and spoil the comparison of notebook outputs.
@@ -12,3 +13,25 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 logging.getLogger("tensorflow").addFilter(
     lambda record: "retracing" not in record.getMessage()
 )
+
+
+def names_of(package: str, **modules: tuple[str, ...]):
+    """The names that a package offers, each loaded when it is first asked for.
+
+    So `from lib.forecast import windows` does not wait for Keras.
+
+    Args:
+        package: dotted name of the package.
+        **modules: module of the package → names that it defines.
+
+    Returns:
+        `__all__` and `__getattr__` of the package.
+    """
+    places = {name: module for module, names in modules.items() for name in names}
+
+    def load(name: str):
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{places[name]}"), name)
+
+    return sorted(places), load

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from IPython import get_ipython
+from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from lib import paths
+from lib.errors import UserError
 from lib.figures.style import save_figure, show_table, use_style
 from lib.results import Results
 
@@ -31,6 +34,7 @@ class Notebook:
             run: name of the run; empty for `<dataset>-<slot>`.
         """
         use_style()
+        show_mistakes_in_one_line()
         self.name = name
         self.run = run or paths.run_name(dataset, slot)
         self.processed = paths.PROCESSED / self.run
@@ -44,6 +48,10 @@ class Notebook:
     def table(self, table: pd.DataFrame, caption: str, decimals=4) -> None:
         """Show a table with a caption."""
         show_table(table, caption, self.run, decimals)
+
+    def say(self, text: str) -> None:
+        """Show a sentence or a list that is made from numbers, in Markdown."""
+        display(Markdown(text))
 
     def record(self, model: str, split: str, metrics: Mapping, **names) -> None:
         """Keep one row per metric for results.csv; `save` writes them.
@@ -61,3 +69,14 @@ class Notebook:
         """Write the notebook's rows and say how many there are."""
         rows = self.results.save()
         return f"{len(rows)} rows of {self.name} in report/{self.run}/results.csv"
+
+
+def show_mistakes_in_one_line() -> None:
+    """Let the notebook show a `UserError` without a traceback; the cell still fails."""
+    shell = get_ipython()
+    if shell is not None:
+
+        def show(shell, kind, error, traceback, tb_offset=None):
+            shell._showtraceback(kind, error, [str(error)])
+
+        shell.set_custom_exc((UserError,), show)

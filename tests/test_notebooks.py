@@ -68,6 +68,29 @@ def test_cells_are_short_and_announced(notebook):
     assert len(prose(notebook)) >= len(code) / 2
 
 
+@pytest.mark.parametrize("path", POPULARITY[:5], ids=name)
+def test_code_cells_fit_a_glance_and_name_our_modules_as_they_are(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    lengths = sorted(len(source.splitlines()) for source in code)
+    assert lengths[-1] <= 20 and lengths[len(lengths) // 2] <= 7
+    assert not re.search(r"from lib\b.* import .* as ", "\n".join(code))
+
+
+def test_the_networks_stand_in_their_notebooks():
+    shown = {"03": "layers.LSTM(", "04": "layers.GRU(", "05": "layers.Conv1D("}
+    for path in POPULARITY[2:5]:
+        assert shown[path.name[:2]] in path.read_text(), path.name
+
+
+@pytest.mark.parametrize("path", POPULARITY[:5], ids=name)
+def test_words_are_plain(path):
+    text = path.read_text()
+    for word in ("foretell", "foretold", "renown", "anew", "nats saved", "noise floor"):
+        assert word not in text
+    assert not re.search("seed 1", text, re.IGNORECASE)
+
+
 def test_every_cell_was_run_in_order_and_none_failed(notebook):
     code = [c for c in notebook.cells if c.cell_type == "code"]
     assert [c.execution_count for c in code] == list(range(1, len(code) + 1))

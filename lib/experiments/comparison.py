@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 
 from lib.data.grid import Grid
+from lib.errors import UserError
 from lib.evaluation.caches import oracle_hit_ratio, reactive_hit_ratio
 from lib.evaluation.calibration import coverage_curve, fit_dispersion, pit
 from lib.evaluation.evaluate import (
@@ -60,7 +61,7 @@ def network_forecasts(task: Task) -> dict[str, np.ndarray]:
     """Seed-averaged forecasts by model, type 3, and their common mean, `ensemble`.
 
     Raises:
-        KeyError: notebooks 03 to 05 have not run.
+        UserError: notebooks 03 to 05 have not run.
     """
     kept = load_forecasts(task.folder)
     means = {
@@ -68,6 +69,11 @@ def network_forecasts(task: Task) -> dict[str, np.ndarray]:
         for (model, kind, seed), forecast in kept.items()
         if kind == 3 and seed == "mean"
     }
+    if missing := [model for model in NETWORKS if model not in means]:
+        raise UserError(
+            f"data/processed/{task.folder.name}: no forecast of {', '.join(missing)}: "
+            "first run 03_lstm, 04_gru and 05_conv1d_lstm with this DATASET and SLOT."
+        )
     parts = [means[model] for model in NETWORKS]
     return means | {"ensemble": normalised(np.mean(parts, axis=0))}
 

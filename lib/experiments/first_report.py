@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from lib.errors import UserError
 from lib.schema import (
     GENRES,
     MEAN_RATING,
@@ -21,7 +22,7 @@ from lib.schema import (
     SLOT,
 )
 
-ROWS, TRAIN_ROWS = 1000, 700
+ROWS, TRAIN_SHARE, LEAST_ROWS = 1000, 0.7, 10
 REPORTED = {30: 0.024, 50: 0.027, 70: 0.020, 100: 0.017, 150: 0.021}
 
 
@@ -32,8 +33,9 @@ def combined_table(panel: pd.DataFrame) -> pd.DataFrame:
         panel: the panel, sorted by slot then movieId.
 
     Returns:
-        The first 1000 rows as float64: movieId, genres (each distinct combination coded
-        from 1 on), release year, mean rating, requests, popularity, slot number.
+        The first 1000 rows, all where there are fewer, as float64: movieId, genres
+        (each distinct combination coded from 1 on), release year, mean rating,
+        requests, popularity, slot number.
     """
     head = panel.head(ROWS)
     table = pd.DataFrame(
@@ -58,7 +60,8 @@ def as_reported(table: pd.DataFrame, target: str = SLOT):
         target: column to predict; the report's is the slot number.
 
     Returns:
-        x (999, 1, 7) and y (999,), both scaled to 0…1 with the test rows' extremes too.
+        x (rows − 1, 1, 7) and y (rows − 1,), both scaled to 0…1 with the test rows'
+        extremes too.
     """
     low, high = table.min(), table.max()
     scaled = (table - low) / (high - low).replace(0, 1)
@@ -66,7 +69,9 @@ def as_reported(table: pd.DataFrame, target: str = SLOT):
     return x.astype("float32"), scaled[target].to_numpy()[1:].astype("float32")
 
 
-def reproduce(table: pd.DataFrame, epochs, seed: int = 0) -> pd.DataFrame:
+def reproduce(
+    table: pd.DataFrame, epochs, seed: int = 0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train LSTM(50) → Dense(1) as reported: MAE, Adam, batches of 72, no shuffling.
 
     Args:
@@ -75,21 +80,32 @@ def reproduce(table: pd.DataFrame, epochs, seed: int = 0) -> pd.DataFrame:
         seed: seed of the weights.
 
     Returns:
-        One row per number of epochs: RMSE on the 299 test rows (scaled units), the
-        reported RMSE, and that of simply repeating the row before.
+        One row per number of epochs: RMSE on the test rows, those after the first 70 %
+        (scaled units), the reported RMSE, and that of simply repeating the row before;
+        and the loss (MAE) of training and test rows, one row per epoch.
+
+    Raises:
+        UserError: the table is too short to be cut in two.
     """
+    if len(table) < LEAST_ROWS:
+        raise UserError(
+            f"the panel has {len(table)} rows; expected {LEAST_ROWS} or more, which "
+            "the first report's network learns from: take a longer log or finer slots."
+        )
     keras.utils.set_random_seed(seed)
     x, y = as_reported(table)
-    train, test = slice(0, TRAIN_ROWS), slice(TRAIN_ROWS, None)
+    split = int(TRAIN_SHARE * len(table))
+    train, test = slice(0, split), slice(split, None)
     model = keras.Sequential(
         [keras.Input(x.shape[1:]), keras.layers.LSTM(50), keras.layers.Dense(1)]
     )
     model.compile(optimizer="adam", loss="mae", jit_compile=False)
-    rows, done = [], 0
+    rows, losses, done = [], [], 0
     for stop in sorted(epochs):
-        model.fit(
+        fitted = model.fit(
             x[train],
             y[train],
+            validation_data=(x[test], y[test]),
             batch_size=72,
             initial_epoch=done,
             epochs=stop,
@@ -97,10 +113,13 @@ def reproduce(table: pd.DataFrame, epochs, seed: int = 0) -> pd.DataFrame:
             verbose=0,
         )
         done = stop
+        losses.append(pd.DataFrame(fitted.history))
         error = model.predict(x[test], verbose=0)[:, 0] - y[test]
         rows.append({"epochs": stop, "rmse": float(np.sqrt(np.mean(error**2)))})
     result = pd.DataFrame(rows).set_index("epochs")
     result["reported"] = pd.Series(REPORTED)
     repeated = x[test][:, 0, table.columns.get_loc(SLOT)]
     result["repeat_previous_row"] = float(np.sqrt(np.mean((repeated - y[test]) ** 2)))
-    return result
+    curves = pd.concat(losses, ignore_index=True)
+    curves.columns = ["training rows", "test rows"]
+    return result, curves.set_index(pd.RangeIndex(1, len(curves) + 1, name="epoch"))

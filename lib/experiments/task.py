@@ -121,7 +121,14 @@ def train_seeds(
 
     Returns:
         seed → what `lib.forecast.trainer.run` returns.
+
+    Raises:
+        UserError: `seeds` is no list of whole numbers.
     """
+    if not isinstance(seeds, list | tuple) or not seeds:
+        raise UserError(
+            f"SEEDS is {seeds!r}; expected a list such as [0] or [0, 1, 2]."
+        )
     return {
         seed: run(
             task.features,
@@ -193,6 +200,8 @@ def record_network(nb, task: Task, settings: Settings, trained: dict) -> pd.Data
     forecasts = {str(seed): normalised(t.forecast) for seed, t in trained.items()}
     forecasts["mean"] = mean_forecast(trained)
     kind = settings.prediction_type
+    for old in (task.folder / "forecasts").glob(f"??_{settings.cell}-{kind}-*.npy"):
+        old.unlink()  # of seeds that this run may not have
     rows = {}
     for seed, forecast in forecasts.items():
         for part in PARTS:

@@ -101,8 +101,8 @@ def compare_variants(
     Returns:
         One row per variant: `cross_entropy` (nats per request) and `rmse` over the
         validation slots, `seconds` of training, and what the first variant is in
-        cross-entropy against it: `difference`, `low`, `high`, `verdict` (paired
-        bootstrap over the slots, see `lib.evaluation.evaluate.compare`).
+        cross-entropy against it: `difference`, `low`, `high`, `verdict` (paired over
+        the slots, see `lib.evaluation.evaluate.compare`).
     """
     tables, rows = {}, {}
     for number, (name, (data, settings)) in enumerate(variants.items(), start=1):
@@ -158,3 +158,26 @@ def compare_networks(
         for name, one in networks.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def compare_with_baseline(
+    task: Task, trained: Mapping[int, Trained], baseline: str
+) -> pd.Series:
+    """Cross-entropy of a network minus that of a simple forecast, test slots.
+
+    Args:
+        task: the run.
+        trained: seed → trained network; their mean forecast is compared.
+        baseline: a key of `task.baselines`.
+
+    Returns:
+        difference, low, high (nats per request), slots, verdict, as in
+        `lib.evaluation.evaluate.compare`, which allows for the slots and the seeds.
+    """
+
+    def tested(forecast):
+        return per_slot_scores(task.grid.counts, forecast, task.split.test)
+
+    ours, theirs = mean_forecast(trained), task.baselines[baseline].forecast
+    seeds = [tested(normalised(one.forecast)) for one in trained.values()]
+    return compare(tested(ours), tested(theirs), ["cross_entropy"], seeds).iloc[0]

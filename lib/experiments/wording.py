@@ -8,12 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from lib.evaluation.bootstrap import paired_difference
-from lib.evaluation.metrics import SCALES, per_slot_scores
-from lib.experiments.task import Task, mean_forecast
+from lib.evaluation.metrics import SCALES
 from lib.figures.style import label
 from lib.figures.tables import HEADINGS
-from lib.forecast.trainer import Trained
 
 # Run → number of slots, and the greatest value of each metric.
 AIMS = {
@@ -129,49 +126,4 @@ def rolling_conclusion(differences: pd.DataFrame, scores: pd.DataFrame) -> str:
         f"- Least cross-entropy over these slots: {label(first)}, "
         f"{scores['cross_entropy'].iloc[0]:.4f} nats."
     )
-    return "\n".join(lines)
-
-
-def verdict(
-    task: Task, model: str, trained: dict[int, Trained], scores, baselines
-) -> str:
-    """Plain conclusions on a network, with the numbers that they rest on.
-
-    Args:
-        task: the run.
-        model: name of the network.
-        trained: seed → trained network.
-        scores: from `record_network`.
-        baselines: from `record_baselines`.
-    """
-    mean = scores.loc["mean"]
-    lines = []
-    for metric, (scale, unit) in SCALES.items():
-        name = baselines[metric].idxmin()
-        value = baselines.loc[name, metric]
-        word = "below" if mean[metric] < value else "not below"
-        lines.append(
-            f"- {label(model)}: {metric.replace('_', ' ')} "
-            f"{scale * mean[metric]:.4f} {unit}, {word} the best simple "
-            f"forecast ({label(name)}, {scale * value:.4f} {unit})."
-        )
-    slots = task.split.test
-    name = baselines["cross_entropy"].idxmin()
-    pair = [
-        per_slot_scores(task.grid.counts, q, slots)["cross_entropy"]
-        for q in (mean_forecast(trained), task.baselines[name].forecast)
-    ]
-    gap = paired_difference(*pair)
-    sure = "holds" if gap.below_zero or gap.above_zero else "may be luck"
-    lines.append(
-        f"- Over the {gap.n_slots} test slots the difference is {gap.mean:+.4f} nats "
-        f"per request, 95 % interval {gap.low:+.4f} to {gap.high:+.4f} (paired "
-        f"over slots): it {sure}."
-    )
-    if len(scores) > 2:
-        spread = scores.drop("mean")["cross_entropy"].std()
-        lines.append(
-            f"- Single seeds differ by a standard deviation of {spread:.4f} nats; "
-            "averaging the forecasts takes part of that error away."
-        )
     return "\n".join(lines)

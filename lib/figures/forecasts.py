@@ -117,7 +117,7 @@ def error_per_slot(
         label="multinomial reference",
     )
     axes[0].set(
-        ylabel="nats saved per request", title=f"Gain on {label(reference)}, per slot"
+        ylabel="gain (nats per request)", title=f"Gain on {label(reference)}, per slot"
     )
     axes[1].set(ylabel="RMSE (10⁻³)", xlabel="test slot (UTC)")
     axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=3)

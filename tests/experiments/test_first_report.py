@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.errors import UserError
 from lib.experiments import first_report
 from lib.schema import PANEL_COLUMNS, POPULARITY, SLOT
 
@@ -37,8 +38,20 @@ def test_it_reads_1000_rows_and_predicts_the_slot_number(table):
 
 
 def test_its_error_is_not_better_than_repeating_the_row_before(table):
-    result = first_report.reproduce(table, [2, 4])
+    result, curves = first_report.reproduce(table, [2, 4])
+    assert list(curves.index) == [1, 2, 3, 4] and (curves > 0).all(axis=None)
     assert list(result.index) == [2, 4]
     assert (result["rmse"] > 0).all()
     # Seven slots in 1000 rows: the slot number moves once in 150 rows.
     assert result["repeat_previous_row"].iloc[0] < 0.05
+
+
+@pytest.mark.parametrize("rows", [10, 50, 300, 699, 700, 701, 1000])
+def test_a_short_panel_is_cut_in_the_same_proportion(table, rows):
+    result, _ = first_report.reproduce(table.head(rows), [1])
+    assert result["rmse"].between(0, 2).all()
+
+
+def test_a_panel_of_few_rows_is_refused_in_one_line(table):
+    with pytest.raises(UserError, match="the panel has 9 rows; expected 10 or more"):
+        first_report.reproduce(table.head(9), [1])
