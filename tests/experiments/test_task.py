@@ -15,7 +15,7 @@ from lib.forecast.trainer import Settings, Trained
 
 @pytest.mark.parametrize("seeds", [0, [], "0,1", None])
 def test_seeds_that_are_no_list_are_refused_in_one_line(small_task, seeds):
-    with pytest.raises(UserError, match=r"SEEDS is .*; expected a list such as \[0, 1"):
+    with pytest.raises(UserError, match=r"SEEDS is .*; expected a list such as"):
         train_seeds(small_task, Settings(), seeds)
 
 
