@@ -28,6 +28,9 @@ def report_defaults(dataset: str) -> dict[str, object]:
     }
 
 
+READERS = ["next_movie_gru", "next_movie_lstm", "sasrec"]
+
+
 def recommender_defaults(dataset: str, quick: object = None) -> dict[str, object]:
     """Parameters of `make recommenders`.
 
@@ -39,7 +42,7 @@ def recommender_defaults(dataset: str, quick: object = None) -> dict[str, object
         quick = dataset == SAMPLE
     if str(quick).lower() in ("true", "yes", "1"):
         return {"QUICK": True}
-    return {"QUICK": False, "LEAK": True, "CELLS": ["gru", "lstm"]}
+    return {"QUICK": False, "LEAK": True, "READERS": READERS}
 
 
 def from_environment(names: Iterable[str]) -> dict[str, str]:

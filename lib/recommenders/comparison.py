@@ -16,9 +16,11 @@ from lib.recommenders.rating.evaluate import (
     same_rows,
     with_interval,
 )
+from lib.recommenders.rating.registry import knows
 from lib.schema import FULL, SAMPLED
 
 LENIENT = "hybrid_report_99"  # the hybrid report's own ranking protocol
+BY_DATE = "by_date_full"  # train before a date, test after it, all unseen movies
 AS_REPORTED = "as reported"  # setting of the network that a report describes
 OVERALL = "mean"  # seed column of a seed-averaged row
 
@@ -126,8 +128,8 @@ def with_published(table: pd.DataFrame, data: str, protocol: str) -> pd.DataFram
     others = PUBLISHED.get((data, protocol), {})
     if not others:
         return pd.DataFrame()
-    both = {label(n): (value, "here", "–") for n, value in table["rmse"].items()}
-    both |= {n: (value, "published", knows) for n, (value, knows) in others.items()}
+    both = {label(n): (x, "here", knows(n)) for n, x in table["rmse"].items()}
+    both |= {n: (value, "published", known) for n, (value, known) in others.items()}
     columns = ["rmse", "source", "knows"]
     frame = pd.DataFrame.from_dict(both, orient="index", columns=columns)
     return frame.sort_values("rmse")
@@ -155,6 +157,21 @@ def ranking_table(rows: pd.DataFrame, metrics=("hr_at_10", "ndcg_at_10", "mrr"))
         return pd.DataFrame()
     frame = pd.DataFrame.from_dict(table, orient="index")
     return frame.sort_values("full_ndcg_at_10", ascending=False)
+
+
+def by_date_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """The models of the split by date, best NDCG among all movies first.
+
+    Returns:
+        DataFrame, index: model; hr_at_10, its ends, ndcg_at_10, mrr, coverage, novelty
+        (bits) and popularity_bias. Empty where nothing is stored.
+    """
+    metrics = ["hr_at_10", "hr_at_10_low", "hr_at_10_high", "ndcg_at_10", "mrr"]
+    metrics += ["coverage", "novelty", "popularity_bias"]
+    models = rows.loc[rows["protocol"] == BY_DATE, "model"].unique()
+    table = {n: {m: value_of(rows, n, BY_DATE, m) for m in metrics} for n in models}
+    frame = pd.DataFrame.from_dict(table, orient="index", columns=metrics)
+    return frame.sort_values("ndcg_at_10", ascending=False)
 
 
 def shown_ranking(table: pd.DataFrame) -> pd.DataFrame:

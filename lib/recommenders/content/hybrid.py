@@ -1,21 +1,13 @@
 """Content and ratings together: like this movie, and to this user's taste."""
 
-from typing import Protocol
-
 import numpy as np
 import pandas as pd
 
 from lib.recommenders.content.tfidf import ContentModel
+from lib.recommenders.rating.model import RatingModel
 from lib.schema import MOVIE, USER
 
 ESTIMATE = "estimated_rating"
-
-
-class RatingPredictor(Protocol):
-    """Any of the rating models."""
-
-    def predict(self, pairs: pd.DataFrame) -> np.ndarray:
-        """Ratings in stars of pairs of userId and movieId: (len(pairs),) float."""
 
 
 class HybridModel:
@@ -30,7 +22,7 @@ class HybridModel:
     name = "hybrid"
 
     def __init__(
-        self, content: ContentModel, ratings: RatingPredictor, watched: pd.DataFrame
+        self, content: ContentModel, ratings: RatingModel, watched: pd.DataFrame
     ):
         self.content, self.ratings = content, ratings
         self.watched = watched.groupby(USER)[MOVIE].agg(set)

@@ -6,6 +6,7 @@ from lib.recommenders.ranking.evaluate import (
     fit_and_rank,
     intervals,
     list_metrics,
+    rank_fitted,
     score_table,
 )
 from lib.recommenders.ranking.histories import build_histories
@@ -21,6 +22,7 @@ __all__ = [
     "linear_models",
     "list_metrics",
     "make",
+    "rank_fitted",
     "score_table",
     "time_split",
 ]

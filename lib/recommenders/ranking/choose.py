@@ -20,8 +20,8 @@ from lib.recommenders.ranking.tuned_neural_cf import TunedNeuralCF
 # Eight settings for every model: the same budget for linear models and networks. They
 # are tried on the validation split and chosen by the ranking among *all* movies.
 GRIDS: dict[str, list[dict]] = {
-    "item_knn": [{"k": k, "shrink": s} for k in (20, 50, 100, 200) for s in (0, 10)],
-    "rp3beta": [{"k": k, "beta": b} for k in (50, 200) for b in (0.2, 0.4, 0.6, 0.8)],
+    "item_knn": [{"k": k, "shrink": s} for k in (20, 100, 200, 400) for s in (0, 10)],
+    "rp3beta": [{"k": k, "beta": b} for k in (50, 200) for b in (0.0, 0.2, 0.4, 0.6)],
     "pure_svd": [{"factors": n} for n in (5, 10, 15, 20, 30, 40, 60, 80)],
     "ease": [{"reg": reg} for reg in (5, 10, 25, 50, 100, 200, 400, 800)],
     "ials": [

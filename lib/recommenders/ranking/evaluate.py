@@ -176,7 +176,6 @@ def fit_and_rank(
     models: Mapping[int | str, RankingModel],
     split: Split,
     negatives: np.ndarray | None = None,
-    seeds: tuple[int, ...] = DRAWS,
 ) -> Ranked:
     """Fits one model, or one per seed, and ranks the held-out movies.
 
@@ -184,13 +183,23 @@ def fit_and_rank(
         models: seed → model, {"": model} for one without a seed.
         split: the test split; the validation split for a choice.
         negatives: see `evaluate`.
-        seeds: of the draws of 99 movies.
     """
     seconds = np.mean([fit(model, split.train) for model in models.values()])
+    return rank_fitted(models, split, float(seconds), negatives)
+
+
+def rank_fitted(
+    models: Mapping[int | str, RankingModel],
+    split: Split,
+    seconds: float = float("nan"),
+    negatives: np.ndarray | None = None,
+) -> Ranked:
+    """`fit_and_rank` without the fit."""
     ranks = {
-        seed: evaluate(model, split, seeds, negatives) for seed, model in models.items()
+        seed: evaluate(model, split, negatives=negatives)
+        for seed, model in models.items()
     }
-    return Ranked(ranks, float(seconds))
+    return Ranked(ranks, seconds)
 
 
 def fit(model: RankingModel, train: Histories) -> float:
@@ -227,14 +236,18 @@ def intervals(ranked: Mapping[str, Ranked], protocol: str) -> pd.DataFrame:
     """Means with 95 % bootstrap intervals over users, and over seeds.
 
     Returns:
-        DataFrame with model, metric, value, low, high.
+        DataFrame, index: model; of each metric of `MEASURES` the mean, `<metric>_low`
+        and `<metric>_high`.
     """
-    rows = []
+    rows = {}
     for name, one in ranked.items():
+        rows[name] = {}
         for metric in MEASURES:
             values = one.measure(metric, protocol)
-            rows.append((name, metric, values.mean(), *bootstrap_interval(values)))
-    return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high"])
+            low, high = bootstrap_interval(values)
+            ends = {f"{metric}_low": low, f"{metric}_high": high}
+            rows[name] |= {metric: values.mean()} | ends
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def differences(

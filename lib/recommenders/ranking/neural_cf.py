@@ -22,9 +22,6 @@ def build_neural_cf(
     n_items: int,
     embedding_size: int = 16,
     hidden: Sequence[int] = (64, 128, 64, 32),
-    activation: str = "relu",
-    dropout: float = 0.0,
-    l2: float = 0.0,
     learning_rate: float = 0.01,
 ) -> keras.Model:
     """Two embeddings, concatenated, dense layers, sigmoid.
@@ -37,25 +34,16 @@ def build_neural_cf(
         n_items: number of movies.
         embedding_size: length of each embedding.
         hidden: widths of the dense layers.
-        activation: of the dense layers.
-        dropout: after each dense layer.
-        l2: penalty on the embeddings.
         learning_rate: of Adam.
     """
     inputs, vectors = [], []
     for name, size in (("user", n_users), ("movie", n_items)):
         inputs.append(keras.Input((), dtype="int32", name=name))
-        embedding = layers.Embedding(
-            size,
-            embedding_size,
-            embeddings_regularizer=keras.regularizers.L2(l2) if l2 else None,
-            name=f"{name}_embedding",
-        )
+        embedding = layers.Embedding(size, embedding_size, name=f"{name}_embedding")
         vectors.append(embedding(inputs[-1]))  # (batch, embedding_size)
     x = layers.Concatenate()(vectors)  # (batch, 2 * embedding_size)
     for width in hidden:
-        x = layers.Dense(width, activation=activation)(x)
-        x = layers.Dropout(dropout)(x) if dropout else x
+        x = layers.Dense(width, activation="relu")(x)
     watched = layers.Dense(1, activation="sigmoid", name="watched")(x)
     model = keras.Model(inputs, watched, name="neural_cf")
     model.compile(

@@ -5,16 +5,17 @@ slot's shares can take the place of all-time counts, and can be multiplied into 
 network's own probabilities.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lib.recommenders.ranking.evaluate import fit_and_rank
+from lib.recommenders.ranking.evaluate import fit, rank_fitted
 from lib.recommenders.ranking.histories import Histories
 from lib.recommenders.ranking.model import NetworkModel, RankingModel
 from lib.recommenders.ranking.splits import Split
-from lib.schema import MOVIE
+from lib.schema import FULL, MOVIE, SLOT
 
 DAY = 86_400  # seconds
 SMALLEST = 0.1  # requests that a movie has anyway, so that every share has a logarithm
@@ -99,25 +100,77 @@ class Blend(RankingModel):
         return self.network.scores(users) + self.weight * np.log(self.popularity.shares)
 
 
-def best_of(models: dict[float, RankingModel], validation: Split) -> pd.Series:
-    """NDCG@10 among all movies of models on the validation split, best first.
+def best_of(models: Mapping[float, RankingModel], validation: Split) -> pd.Series:
+    """NDCG@10 among all movies of fitted models on the validation split, best first.
 
     Args:
-        models: setting → model, not fitted or fitted on `validation.train`.
+        models: setting → model, fitted on `validation.train`.
         validation: a split of the training rows alone.
     """
     scores = {
-        setting: fit_and_rank({"": model}, validation, seeds=(0,))
-        .measure("ndcg_at_10", "full")
-        .mean()
+        setting: rank_fitted({"": model}, validation).measure("ndcg_at_10", FULL).mean()
         for setting, model in models.items()
     }
     return pd.Series(scores).sort_values(ascending=False, kind="stable")
 
 
-def read_forecast(path: Path) -> pd.Series | None:
-    """Forecast shares of one slot, if a forecast was stored: movieId → share."""
+def choose_half_life(validation: Split) -> float:
+    """The half-life of `HALF_LIVES` that serves best on the validation split, days."""
+    models = {days: RecentPop(half_life=days) for days in HALF_LIVES}
+    for model in models.values():
+        model.fit(validation.train)
+    return best_of(models, validation).index[0]
+
+
+def choose_blends(
+    make: Callable[[int], NetworkModel],
+    seeds: Iterable[int],
+    half_life: float,
+    validation: Split,
+    split: Split,
+) -> tuple[dict[int, Blend], float]:
+    """Fits a network per seed and damped popularity, and blends them.
+
+    The weight is chosen on the validation split, by a network fitted on its part alone.
+
+    Args:
+        make: seed → a network that is not fitted.
+        seeds: of the networks.
+        half_life: of the popularity, days.
+        validation: a split of `split.train`.
+        split: the blends are fitted on its training part.
+
+    Returns:
+        Seed → blend, and the CPU seconds of one network's fit on `split.train`.
+    """
+    damped = [
+        RecentPop(half_life=half_life).fit(part.train) for part in (validation, split)
+    ]
+    blends, seconds = {}, []
+    for seed in seeds:
+        trial, network = make(seed), make(seed)
+        fit(trial, validation.train)
+        tried = {w: Blend(trial, damped[0], w) for w in WEIGHTS}
+        seconds.append(fit(network, split.train))
+        blends[seed] = Blend(network, damped[1], best_of(tried, validation).index[0])
+        blends[seed].fit(split.train)
+    return blends, float(np.mean(seconds))
+
+
+def read_forecast(path: Path, date: int) -> pd.Series | None:
+    """Shares that were forecast for the last slot that starts by a date.
+
+    Args:
+        path: a Parquet file with movieId, slot (its start, UTC) and share; each share
+            made from what came before its slot.
+        date: Unix seconds.
+
+    Returns:
+        movieId → share, or None where there is no such file or slot.
+    """
     if not path.is_file():
         return None
     table = pd.read_parquet(path)
-    return table.set_index(MOVIE)["share"]
+    table = table[table[SLOT] <= pd.Timestamp(date, unit="s")]
+    last = table[table[SLOT] == table[SLOT].max()]
+    return None if last.empty else last.set_index(MOVIE)["share"]

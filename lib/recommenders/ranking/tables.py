@@ -7,6 +7,7 @@ import pandas as pd
 
 from lib.figures.style import label
 from lib.recommenders.ranking.evaluate import (
+    MEASURES,
     Ranked,
     fit_and_rank,
     intervals,
@@ -100,17 +101,14 @@ def record(
         protocols: name in the file → `SAMPLED` or `FULL`.
     """
     for protocol, kind in protocols.items():
-        for row in intervals(ranked, kind).itertuples():
-            one = ranked[row.model]
+        for name, row in intervals(ranked, kind).iterrows():
+            one = ranked[name]
             seeds = list(one.by_seed)
-            ends = {f"{row.metric}_low": row.low, f"{row.metric}_high": row.high}
             seed = seeds[0] if len(seeds) == 1 else "mean"
-            nb.record(row.model, protocol, {row.metric: row.value} | ends, seed=seed)
+            nb.record(name, protocol, row, seed=seed)
+            seconds = {"fit_cpu_seconds": one.seconds}
+            nb.record(name, protocol, seconds, seed=seed)
             for seed in seeds if len(seeds) > 1 else ():
                 alone = Ranked({seed: one.by_seed[seed]}, one.seconds)
-                value = alone.measure(row.metric, kind).mean()
-                nb.record(row.model, protocol, {row.metric: value}, seed=seed)
-    for name, one in ranked.items():
-        seed = "mean" if len(one.by_seed) > 1 else next(iter(one.by_seed))
-        seconds = {"fit_cpu_seconds": one.seconds}
-        nb.record(name, next(iter(protocols)), seconds, seed=seed)
+                values = {m: alone.measure(m, kind).mean() for m in MEASURES}
+                nb.record(name, protocol, values, seed=seed)
