@@ -23,7 +23,7 @@ override PEERS := benchmarks/peers/.venv
 override COMPILE := $(VENV)/bin/uv pip compile -q pyproject.toml --universal \
   --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help env data report sweep experiments recommenders menu evaluate peers
+.PHONY: help env data report sweep experiments recommenders menu recommend-all evaluate peers
 .PHONY: test lint lab readme lock clean
 
 help: ## print the targets, one line each
@@ -63,6 +63,9 @@ recommenders: $(READY) ## run the recommenders' notebooks and build report/recom
 
 menu: $(READY) ## recommend movies in the terminal, question by question (MODEL=… for another model)
 	@$(RUN) -m lib.recommenders menu
+
+recommend-all: $(READY) ## write ten recommendations for every user as one Parquet file
+	@$(RUN) -m lib recommend-all
 
 evaluate: $(READY) ## print the RMSE of a rating model on training, test and all rows
 	@$(RUN) -m lib.recommenders rmse

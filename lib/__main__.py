@@ -9,6 +9,7 @@ from lib import command_line, paths
 from lib.batch import pipeline, series
 from lib.errors import UserError
 from lib.paths import shown
+from lib.recommenders.__main__ import recommend, recommend_all
 
 COLUMNS = ("user", "item", "time", "rating")
 
@@ -170,6 +171,10 @@ def run_series(
     number = whole_number("JOBS", jobs)
     if not pipeline.run_all(run, echo=say, jobs=number):
         click.echo(f"{shown(run.home / 'report.pdf')} is up to date")
+
+
+main.add_command(recommend)
+main.add_command(recommend_all)
 
 
 def run_file(path, folder, given, jobs, cluster):

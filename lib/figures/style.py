@@ -69,6 +69,8 @@ RECOMMENDER_COLORS = {
     "hybrid": "#B5A27F",
     "svdpp": "#332288",
     "bayesian_fm": "#117733",
+    "bayesian_fm_history": "#44AA99",
+    "bayesian_fm_dates": "#999933",
     "svm": "#A6761D",
     "bias": "#AAAAAA",
 }
@@ -121,6 +123,8 @@ LABELS = {
     "hybrid": "Hybrid",
     "svdpp": "SVD++",
     "bayesian_fm": "Bayesian FM",
+    "bayesian_fm_history": "Bayesian FM, no features",
+    "bayesian_fm_dates": "Bayesian FM, dated",
     "svm": "SVM",
     "bias": "Biases",
     # their measures

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from lib import paths
+from lib.__main__ import main as project
 from lib.recommenders import __main__ as command_line
 from lib.recommenders.app import console
 from lib.recommenders.app import saved_models as store
@@ -179,6 +180,12 @@ def test_commands_for_scripts(folders, tmp_path):
     result = call("rmse", "--dataset", people, "--model", "bias")
     assert "bias on people: " in result.output and "knows ratings" in result.output
     assert "RMSE on test rows:" in result.output
+
+
+def test_the_command_line_of_the_project_hands_out_lists(folders):
+    arguments = "recommend --user 7 -n 2 --format csv --model bias --dataset".split()
+    result = CliRunner().invoke(project, [*arguments, str(folders / "people")])
+    assert len(result.stdout.splitlines()) == 3
 
 
 def test_lists_of_all_users_are_written_as_one_file(folders, tmp_path):

@@ -12,7 +12,7 @@ from scipy import sparse
 from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
 from lib.paths import ROOT
 from lib.recommenders.data import random_split
-from lib.recommenders.rating.encoders import OOV
+from lib.recommenders.rating.encoders import OOV, encode
 from lib.recommenders.rating.evaluate import (
     error_metrics,
     movie_mean_rmse,
@@ -120,7 +120,7 @@ def test_a_zip_code_without_ratings_gets_the_mean_of_the_others(data):
     train = data.ratings[data.ratings[USER] != 7]
     model = RecommenderNet(epochs=1).fit(train, users, data.movies)
     weights = model.network.get_layer("zip_embedding").get_weights()[0]
-    code = model.encoder.words["zip"].encode(pd.Series(["99999"]))[0]
+    code = encode(model.encoder.words["zip"], pd.Series(["99999"]))[0]
     trained = np.setdiff1d(np.arange(len(weights)), [OOV, code])
     mean = weights[trained].mean(axis=0)
     assert weights[code] == pytest.approx(mean, abs=1e-6)

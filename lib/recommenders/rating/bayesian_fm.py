@@ -9,9 +9,7 @@ from lib.recommenders.rating.model import KNOWS, RatingModel
 from lib.recommenders.rating.side_features import (
     day_keys,
     demographic_flags,
-    find_keys,
-    movie_features,
-    user_features,
+    features,
 )
 from lib.schema import RATING, TIMESTAMP
 
@@ -77,7 +75,7 @@ class BayesianFM(RatingModel):
 
     def __init__(
         self,
-        rank: int = 12,
+        rank: int = 16,
         sweeps: int = 250,
         warmup: int = 50,
         draws: int = 100,
@@ -115,7 +113,9 @@ class BayesianFM(RatingModel):
         )
         self.knows = knows
         place = list(KNOWS).index(knows)
-        self.history, self.side, self.days = (place >= k for k in (1, 2, 3))
+        self.reads_history, self.reads_side, self.reads_days = (
+            place >= k for k in (1, 2, 3)
+        )
 
     def _memory(self) -> float:
         s, shape = self.settings, self.catalogue.seen.shape
@@ -123,7 +123,7 @@ class BayesianFM(RatingModel):
         for rows in shape:
             # per entity a precision matrix in several copies, and the kept draws
             total += 8 * rows * d * (4 * d + 1.5 * s["draws"] * len(s["likelihoods"]))
-        if self.history:  # eigenvectors of the features, in `gibbs.SidePrior`
+        if self.reads_history:  # eigenvectors of the features, in `gibbs.SidePrior`
             total += 2 * 8 * (3 * min(shape) ** 2 + min(shape) * max(shape))
         return total + 250 * self.catalogue.seen.nnz
 
@@ -133,22 +133,17 @@ class BayesianFM(RatingModel):
         values = ratings[RATING].to_numpy()
         self.arrays = {"levels": np.unique(values)}
         groups = []
-        if self.days:
+        if self.reads_days:
             keys = day_keys(u, ratings[TIMESTAMP].to_numpy())
             for name, key in zip(DAYS, keys, strict=True):
                 self.arrays[name], group = np.unique(key, return_inverse=True)
                 groups.append(group)
-        features = (
-            user_features(self.catalogue, self.history, self.side),
-            movie_features(self.catalogue, self.history, self.side),
-        )
-        self._cold = []
-        others = reversed(self.catalogue.seen.shape)
-        for table, rows, count in zip(features, (u, i), others, strict=True):
-            known = table.shape[1] - (count if self.history else 0)
-            active = np.bincount(rows, minlength=table.shape[0]) > 0
-            self._cold.append(ColdRows(table, known, active))
-        design = Design((u, i), values, features, groups)
+        both = features(self.catalogue, self.reads_history, self.reads_side)
+        self._cold = [
+            ColdRows(table, own, np.bincount(rows, minlength=table.shape[0]) > 0)
+            for (table, own), rows in zip(both, (u, i), strict=True)
+        ]
+        design = Design((u, i), values, tuple(table for table, _ in both), groups)
         for number, likelihood in enumerate(s["likelihoods"]):
             ordinal = likelihood == ORDINAL
             sampler = Sampler(design, s["rank"], ordinal, s["user_noise"], s["seed"])
@@ -189,16 +184,15 @@ class BayesianFM(RatingModel):
 
     def _predict(self, u, i, times):
         groups = []
-        if self.days and times is not None:
-            keys = day_keys(u, times)
+        if self.reads_days and times is not None:
             groups = [
-                find_keys(self.arrays[name], key)
-                for name, key in zip(DAYS, keys, strict=True)
+                pd.Index(self.arrays[name]).get_indexer(key)  # -1: a day without rows
+                for name, key in zip(DAYS, day_keys(u, times), strict=True)
             ]
         return self._average(i, groups, lambda draw, name: draw(name)[u])
 
     def _predict_profile(self, profile: Profile, i: np.ndarray) -> np.ndarray:
-        if not self.side:
+        if not self.reads_side:
             return self._predict(np.full(len(i), -1), i, None)
         flags = demographic_flags(profile.frame(), self.catalogue.users).toarray()[0]
         inputs = np.append(1.0, flags)

@@ -14,25 +14,18 @@ from lib.schema import AGE, GENDER, GENRES, OCCUPATION, RELEASE_YEAR, ZIP
 
 OOV = 0
 GENDERS = ("F", "M")
+CODED = {"zip": ZIP, "occupation": OCCUPATION, "gender_code": GENDER}
 
 
-class Vocabulary:
-    """Numbers for the values of one column, 1 … size − 1, and OOV for all others."""
+def vocabulary(values: pd.Series) -> pd.Index:
+    """The distinct values of a column, sorted, as text."""
+    return pd.Index(np.unique(values.dropna().astype(str).to_numpy(dtype=str)))
 
-    def __init__(self, values: pd.Series):
-        self.words = np.unique(values.dropna().astype(str).to_numpy(dtype=str))
 
-    @property
-    def size(self) -> int:
-        """Number of codes, OOV included."""
-        return len(self.words) + 1
-
-    def encode(self, values: pd.Series) -> np.ndarray:
-        """Codes of the values, int32 (rows,)."""
-        text = values.astype(str).where(values.notna(), "").to_numpy(dtype=str)
-        place = np.searchsorted(self.words, text).clip(max=max(len(self.words) - 1, 0))
-        found = len(self.words) > 0 and self.words[place] == text
-        return np.where(found, place + 1, OOV).astype("int32")
+def encode(words: pd.Index, values: pd.Series) -> np.ndarray:
+    """Codes of the values, 1 … len(words), OOV for others; int32 (rows,)."""
+    text = values.astype(str).where(values.notna(), "").to_numpy(dtype=str)
+    return (words.get_indexer(text) + 1).astype("int32")
 
 
 class Encoder:
@@ -50,11 +43,7 @@ class Encoder:
         if users is None:  # nothing is known: everybody looks the same
             columns = [AGE, GENDER, OCCUPATION, ZIP]
             users = pd.DataFrame(index=catalogue.user_ids, columns=columns)
-        self.words = {
-            "zip": Vocabulary(users[ZIP]),
-            "occupation": Vocabulary(users[OCCUPATION]),
-            "gender_code": Vocabulary(users[GENDER]),
-        }
+        self.words = {name: vocabulary(users[c]) for name, c in CODED.items()}
         ages = users[AGE].dropna().to_numpy(float)
         ages = ages if len(ages) else np.zeros(1)
         self.youngest, self.oldest = ages.min(), ages.max()
@@ -62,16 +51,14 @@ class Encoder:
         self.user = _with_unknown(self.encode_users(users))
         self.user["age"][-1] = self._scaled(np.array([self.typical]))
         self.movie, sizes = _movie_table(catalogue.movies)
-        self.sizes = {name: words.size for name, words in self.words.items()} | sizes
+        self.sizes = {n: len(words) + 1 for n, words in self.words.items()} | sizes
 
     def encode_users(self, users: pd.DataFrame) -> dict[str, np.ndarray]:
         """Inputs of users given as rows with age, gender, occupation, zip."""
         ages = users[AGE].astype(float).fillna(self.typical).to_numpy(float)
         gender = users[GENDER].fillna("").to_numpy(dtype=str)
-        return {
-            "zip": self.words["zip"].encode(users[ZIP]),
-            "occupation": self.words["occupation"].encode(users[OCCUPATION]),
-            "gender_code": self.words["gender_code"].encode(users[GENDER]),
+        codes = {name: encode(self.words[name], users[c]) for name, c in CODED.items()}
+        return codes | {
             "age": self._scaled(ages),
             "gender": (gender[:, None] == np.array(GENDERS)).astype("float32"),
         }
@@ -82,16 +69,17 @@ class Encoder:
 
 
 def _movie_table(movies: pd.DataFrame):
-    years = Vocabulary(movies[RELEASE_YEAR].astype("string"))
+    released = movies[RELEASE_YEAR].astype("string")
+    years = vocabulary(released)
     names = genre_names(movies)
     first = movies[GENRES].fillna("").str.split("|").str[0]
-    genre = Vocabulary(first[first.isin(names)])
+    genre = vocabulary(first[first.isin(names)])
     table = {
-        "year": years.encode(movies[RELEASE_YEAR].astype("string")),
-        "genre": genre.encode(first),
+        "year": encode(years, released),
+        "genre": encode(genre, first),
         "genres": genre_flags(movies, names),
     }
-    return _with_unknown(table), {"year": years.size, "genre": genre.size}
+    return _with_unknown(table), {"year": len(years) + 1, "genre": len(genre) + 1}
 
 
 def _with_unknown(table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

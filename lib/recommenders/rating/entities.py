@@ -101,8 +101,8 @@ class Catalogue:
     def locate(self, pairs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Positions of the users and movies of `pairs`; UNKNOWN where never met."""
         return (
-            _positions(self.user_ids, pairs[USER].to_numpy()),
-            _positions(self.movie_ids, pairs[MOVIE].to_numpy()),
+            pd.Index(self.user_ids).get_indexer(pairs[USER]),
+            self.movies.index.get_indexer(pairs[MOVIE]),
         )
 
     def seen_by(self, user: int) -> np.ndarray:
@@ -132,8 +132,3 @@ class Catalogue:
             sparse.csr_array(sparse.load_npz(folder / "seen.npz")),
             *facts,
         )
-
-
-def _positions(sorted_ids: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    place = np.searchsorted(sorted_ids, ids).clip(max=len(sorted_ids) - 1)
-    return np.where(sorted_ids[place] == ids, place, UNKNOWN)

@@ -22,17 +22,9 @@ class PairFeatures:
     """
 
     FEATURES = (
-        "user_mean",
-        "movie_mean",
-        "both_means",
-        "user_count",
-        "movie_count",
-        "genre",
-        "group",
-        "near",
-        "near_weight",
-        "year",
-    )
+        "user_mean movie_mean both_means user_count movie_count genre group near "
+        "near_weight year"
+    ).split()
 
     def __init__(self, catalogue: Catalogue, u, i, y, damping: float):
         users, movies = catalogue.seen.shape

@@ -17,8 +17,12 @@ MODELS = {
     "wide_deep_plus": ("wide_deep", "WideDeepPlus", "features"),
     "wide_deep": ("wide_deep", "WideDeep", "features"),
 }
-# The Bayesian model with less and with more to read, as notebook 04 measures it
-VARIANTS = {"bayesian_fm_history": "history", "bayesian_fm_dates": "dates"}
+# What else stands in tables: the Bayesian model with less and with more to read
+VARIANTS = {
+    "bayesian_fm_history": "history",
+    "bayesian_fm_dates": "dates",
+    "movie_mean": "ratings",
+}
 
 
 def model_class(name: str) -> type[RatingModel]:

@@ -59,38 +59,35 @@ def movie_flags(movies: pd.DataFrame) -> sparse.csr_array:
     return sparse.csr_array(np.hstack([genres, bins]))
 
 
-def user_features(catalogue: Catalogue, implicit: bool, side: bool) -> sparse.csr_array:
-    """Intercept, then demographics, then the movies that each user rated."""
-    blocks = [sparse.csr_array(np.ones((len(catalogue.user_ids), 1)))]
-    if side and catalogue.users is not None:
-        blocks.append(demographic_flags(catalogue.users, catalogue.users))
-    if implicit:
-        blocks.append(normalised(catalogue.seen))
-    return sparse.csr_array(sparse.hstack(blocks))
+def features(catalogue: Catalogue, history: bool, side: bool) -> list[tuple]:
+    """Intercept, then what is known beside the ratings, then who rated what.
 
+    Args:
+        catalogue: users, movies, and who rated what.
+        history: whether the last part is wanted.
+        side: whether demographics, genres and year are wanted.
 
-def movie_features(
-    catalogue: Catalogue, implicit: bool, side: bool
-) -> sparse.csr_array:
-    """Intercept, then genres and year, then the users who rated each movie."""
-    blocks = [sparse.csr_array(np.ones((len(catalogue.movies), 1)))]
-    if side:
-        blocks.append(movie_flags(catalogue.movies))
-    if implicit:
-        blocks.append(normalised(sparse.csr_array(catalogue.seen.T)))
-    return sparse.csr_array(sparse.hstack(blocks))
+    Returns:
+        For users and for movies: features, sparse (entities, columns), and how many
+        columns do not come from ratings.
+    """
+    users, seen = catalogue.users, catalogue.seen
+    known = [None if users is None else demographic_flags(users, users)]
+    known.append(movie_flags(catalogue.movies))
+    result = []
+    for flags, rows in zip(known, (seen, sparse.csr_array(seen.T)), strict=True):
+        blocks = [sparse.csr_array(np.ones((rows.shape[0], 1)))]
+        blocks += [flags] if side and flags is not None else []
+        own = sum(block.shape[1] for block in blocks)
+        blocks += [normalised(rows)] if history else []
+        result.append((sparse.csr_array(sparse.hstack(blocks)), own))
+    return result
 
 
 def day_keys(u: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A number for the day, and one for the user on that day, per row (int64)."""
     days = np.asarray(times, dtype=np.int64) // SECONDS_PER_DAY
     return days, (np.asarray(u, dtype=np.int64) << 32) + days
-
-
-def find_keys(sorted_keys: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Position of each key in a sorted list, −1 where it is not there."""
-    place = np.searchsorted(sorted_keys, keys).clip(max=len(sorted_keys) - 1)
-    return np.where(sorted_keys[place] == keys, place, -1)
 
 
 def _whole(values: pd.Series) -> np.ndarray:
