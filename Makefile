@@ -23,7 +23,8 @@ override PEERS := benchmarks/peers/.venv
 override COMPILE := $(VENV)/bin/uv pip compile -q pyproject.toml --universal \
   --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: help env data report sweep experiments recommenders menu recommend-all evaluate peers
+.PHONY: help env data report forecast sweep experiments recommenders menu recommend-all
+.PHONY: evaluate peers
 .PHONY: test lint lab readme lock clean
 
 help: ## print the targets, one line each
@@ -31,7 +32,7 @@ help: ## print the targets, one line each
 	@echo
 	@echo "  variables: DATASET=sample|ml-100k|…|path  SLOT=hour|day|week|month|quarter|year|7d"
 	@echo "             MAX_SLOTS EPOCHS SEEDS T_SLOT ORIGINS SWEEP CLUSTER JOBS RUN_NAME TITLE GPU=1"
-	@echo "             USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN  QUICK MODEL RUNS GRID"
+	@echo "             USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN  QUICK MODEL RUNS GRID HORIZON"
 
 env: $(READY) ## set up the environment (the other targets do it by themselves)
 
@@ -50,6 +51,9 @@ data: $(READY) ## preprocess DATASET into slots of SLOT and print a summary
 
 report: $(READY) ## run the notebooks 01–06 and build report/<dataset>-<slot>/report.pdf and .html
 	@$(RUN) -m lib report
+
+forecast: $(READY) ## forecast the next HORIZON=1…12 slots into report/<dataset>-<slot>/forecast.csv (MODEL=last: no training)
+	@$(RUN) -m lib forecast
 
 sweep: $(READY) ## run the named runs of RUNS=report/runs.yaml, in parallel
 	@$(RUN) -m lib sweep

@@ -59,16 +59,54 @@ def main():
 @data_options
 def data(dataset, slot, max_slots, cluster, **columns):
     """Clean a data set and write its panel."""
-    from lib.data.preprocess import preprocess, summary
+    from lib.data.preprocess import summary
 
-    meta = preprocess(
+    click.echo(summary(prepare(dataset, slot, max_slots, cluster, **columns)))
+
+
+def prepare(dataset, slot, max_slots, cluster, **columns):
+    """Preprocess a data set as the command line says."""
+    from lib.data.preprocess import preprocess
+
+    return preprocess(
         dataset or "sample",
         slot or "week",
         max_slots=whole_number("MAX_SLOTS", max_slots),
         cluster=cluster or None,
         **{name: value or None for name, value in columns.items()},
     )
-    click.echo(summary(meta))
+
+
+@main.command()
+@data_options
+@option("horizon", "slots to forecast, 1 to 12")
+@option("model", "last: use the model trained last, train nothing")
+def forecast(dataset, slot, horizon, model, **options):
+    """Forecast the slots after the last complete one into report/<run>/forecast.csv."""
+    number = whole_number("HORIZON", horizon) or 1
+    if number > 12:
+        raise UserError(f"HORIZON={horizon}: expected a whole number from 1 to 12")
+    if model not in ("", "last"):
+        raise UserError(f"MODEL={model}: expected nothing, to train, or last")
+    prepare(dataset, slot, **options)
+
+    from lib.experiments.next_slot import write_forecast
+    from lib.forecast.trainer import Settings
+
+    dataset = dataset or series.SAMPLE
+    name = paths.run_name(dataset, slot or "week")
+    training = series.report_defaults(dataset) | series.from_environment(("EPOCHS",))
+    lines = write_forecast(
+        paths.PROCESSED / name,
+        paths.REPORT / name,
+        number,
+        Settings(epochs=whole_number("EPOCHS", str(training["EPOCHS"]))),
+        training["SEEDS"],
+        last=model == "last",
+    )
+    click.echo(
+        "\n".join([*lines, f"written: {shown(paths.REPORT / name)}/forecast.csv"])
+    )
 
 
 @main.command()

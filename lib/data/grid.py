@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.arrays import made_once
-from lib.data.slots import slot_range
+from lib.data.slots import end_of_slots, slot_range
 from lib.errors import UserError
 from lib.schema import (
     MEAN_RATING,
@@ -21,6 +21,7 @@ from lib.schema import (
 )
 
 TABLES = ("panel.parquet", "movies.parquet", "slots.parquet", "returning.parquet")
+COMPLETE = 0.95  # of a last slot's time before the log's last request
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,10 @@ class Grid:
 def load_grid(folder: Path) -> Grid:
     """Read a folder of data/processed into a Grid.
 
+    A last slot that the log does not fill is left out, and with it the movies that no
+    other slot requests: its shares are those of a part, and its traffic is no total.
+    `meta["left_out"]` says so in a line.
+
     Args:
         folder: holds TABLES and meta.json, see `lib.data.preprocess`.
 
@@ -89,13 +94,30 @@ def load_grid(folder: Path) -> Grid:
     movies = movies[movies.pop(REQUESTS) > 0]  # the others are only listed
     table = pd.read_parquet(folder / "slots.parquet")
     slots = slot_range(table[SLOT].min(), table[SLOT].max(), meta["slot"])
-    users = table[USERS].to_numpy(np.float32)
+    if note := _unfilled(slots[-1], meta):
+        digest.update(note.encode())
+        slots, meta = slots[:-1], meta | {"left_out": note}
+        panel = pd.read_parquet(folder / "panel.parquet", columns=[MOVIE, SLOT])
+        movies = movies[movies[MOVIE].isin(panel[MOVIE][panel[SLOT] <= slots[-1]])]
+    users = table[USERS].to_numpy(np.float32)[: len(slots)]
     ids = movies[MOVIE].to_numpy()
     _, arrays = made_once(
         folder, "grid", digest.hexdigest(), lambda new: _fill(folder, slots, ids, new)
     )
     movies = movies.reset_index(drop=True)
     return Grid(**arrays, users=users, slots=slots, movies=movies, meta=meta)
+
+
+def _unfilled(start: pd.Timestamp, meta: dict) -> str:
+    """A line on the last slot if the log ends early in it, else nothing."""
+    end, last = end_of_slots(start, meta["slot"], 1), pd.Timestamp(meta["last_date"])
+    filled = (last - start) / (end - start)
+    if filled >= COMPLETE or meta["slots"] < 2:
+        return ""
+    return (
+        f"The slot from {start:%Y-%m-%d %H:%M} is left out: the log ends on "
+        f"{last:%Y-%m-%d %H:%M}, when {filled:.0%} of it were over."
+    )
 
 
 def _fill(folder: Path, slots: pd.DatetimeIndex, ids: np.ndarray, new) -> dict:
@@ -110,10 +132,12 @@ def _fill(folder: Path, slots: pd.DatetimeIndex, ids: np.ndarray, new) -> dict:
     panel = pd.read_parquet(
         folder / "panel.parquet", columns=[MOVIE, SLOT, REQUESTS, MEAN_RATING]
     )
+    panel = panel[panel[SLOT] <= slots[-1]]
     place = cells(panel)
     arrays["counts"][place] = panel[REQUESTS]
     arrays["mean_rating"][:] = np.nan
     arrays["mean_rating"][place] = panel[MEAN_RATING]
     again = pd.read_parquet(folder / "returning.parquet")
+    again = again[again[SLOT] <= slots[-1]]
     arrays["returning"][cells(again)] = again[RETURNING]
     return {}

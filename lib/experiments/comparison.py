@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from lib.data.grid import Grid
 from lib.errors import UserError
 from lib.evaluation.caches import oracle_hit_ratio, reactive_hit_ratio
 from lib.evaluation.calibration import coverage_curve, fit_dispersion, pit
@@ -22,9 +21,8 @@ from lib.evaluation.metrics import floor_gap_closed, hit_ratio_at_k_per_slot
 from lib.experiments.task import Task, load_forecasts, normalised
 from lib.figures.style import NETWORKS
 from lib.forecast.baselines import NAIVE
-from lib.forecast.boosted_trees import lightgbm_forecasts
-from lib.forecast.features import genre_flags
-from lib.schema import MOVIE, RELEASE_YEAR, TIMESTAMP
+from lib.forecast.boosted_trees import calendar, lightgbm_forecasts
+from lib.schema import MOVIE, TIMESTAMP
 
 TUNED_FOR = ("cross_entropy", "rmse")
 LEVELS = np.linspace(0.05, 0.95, 19)
@@ -44,17 +42,6 @@ def opponents(task: Task) -> dict[str, pd.DataFrame]:
         *(evaluate(boosted[m].forecast, grid.counts, split).per_slot for m in TUNED_FOR)
     )
     return tables
-
-
-def calendar(grid: Grid) -> dict:
-    """What LightGBM may know beside the counts: ages, genres and the season."""
-    year = grid.movies[RELEASE_YEAR].to_numpy(np.float64, na_value=np.nan)
-    season = (grid.slots.day_of_year / 366).to_numpy(np.float64)
-    return {
-        "release_age": (grid.slots.year.to_numpy() + season)[:, None] - year,
-        "genres": genre_flags(grid),
-        "season": season,
-    }
 
 
 def network_forecasts(task: Task) -> dict[str, np.ndarray]:

@@ -15,10 +15,10 @@ from lib import paths
 from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
-from lib.experiments.comparison import TUNED_FOR, calendar
+from lib.experiments.comparison import TUNED_FOR
 from lib.experiments.task import Task, mean_forecast, normalised
 from lib.forecast.baselines import rolling_naive
-from lib.forecast.boosted_trees import lightgbm_forecasts
+from lib.forecast.boosted_trees import calendar, lightgbm_forecasts
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings, run
 

@@ -70,6 +70,8 @@ def open_task(folder: Path) -> Task:
             split has no request.
     """
     grid = load_grid(folder)
+    if note := grid.meta.get("left_out"):
+        print(note)
     split = time_split(len(grid.slots))
     for part, slots in split.parts.items():
         if not grid.counts[slots.start : slots.stop].any():

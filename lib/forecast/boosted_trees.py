@@ -11,7 +11,6 @@ correct the EWMA's log share (`residual_trees`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -19,6 +18,7 @@ import lightgbm as lgb
 import numpy as np
 from scipy.special import log_softmax
 
+from lib.data.grid import Grid
 from lib.evaluation.metrics import shares, single
 from lib.evaluation.splits import Split
 from lib.forecast.baselines import (
@@ -28,8 +28,9 @@ from lib.forecast.baselines import (
     mix,
     moving_average,
 )
-from lib.forecast.features import Features
+from lib.forecast.features import Features, genre_flags
 from lib.forecast.linear import Fitted, known_before
+from lib.schema import RELEASE_YEAR
 
 LAGS = (1, 2, 3, 4, 6, 8)  # slots
 WINDOWS = (4, 13, 26)  # slots
@@ -41,23 +42,6 @@ RESIDUAL = {"learning_rate": 0.1, "busy_slots_alike": True, "lambda_l2": 10.0}
 RESIDUAL_LEAVES = (4, 16)
 RESIDUAL_ROUNDS = (10, 25, 50, 100, 150, 200)
 UNSEEN_STRIDE = 5  # of the cells of movies without history every fifth is fitted on
-
-
-@dataclass(frozen=True)
-class BoostedTrees:
-    """Forecasts of the tuned trees.
-
-    Attributes:
-        forecast: (T, M) predicted shares. Rows before the test slots come from trees
-            fitted on the training slots, the others from trees fitted on training and
-            validation slots with the chosen parameters.
-        parameters: what was chosen on the validation slots.
-        validation_score: the metric there.
-    """
-
-    forecast: np.ndarray
-    parameters: dict[str, float]
-    validation_score: float
 
 
 def lag_features(
@@ -98,6 +82,17 @@ def lag_features(
     return features
 
 
+def calendar(grid: Grid) -> dict:
+    """What LightGBM may know beside the counts: ages, genres and the season."""
+    year = grid.movies[RELEASE_YEAR].to_numpy(np.float64, na_value=np.nan)
+    season = (grid.slots.day_of_year / 366).to_numpy(np.float64)
+    return {
+        "release_age": (grid.slots.year.to_numpy() + season)[:, None] - year,
+        "genres": genre_flags(grid),
+        "season": season,
+    }
+
+
 def lightgbm_forecast(
     counts: np.ndarray,
     split: Split,
@@ -108,7 +103,7 @@ def lightgbm_forecast(
     metric: str = "cross_entropy",
     seed: int = 0,
     threads: int = 1,
-) -> BoostedTrees:
+) -> Fitted:
     """Fit, tune and apply boosted trees; nothing from the test slots is used.
 
     Leaves, number of trees and the part spread evenly over all movies are chosen by
@@ -137,7 +132,7 @@ def lightgbm_forecasts(
     metrics: Iterable[str] = ("cross_entropy", "rmse"),
     seed: int = 0,
     threads: int = 1,
-) -> dict[str, BoostedTrees]:
+) -> dict[str, Fitted]:
     """As `lightgbm_forecast`, tuned for several metrics with the same first fit.
 
     Returns:
@@ -160,7 +155,7 @@ def lightgbm_forecasts(
         late = _predict(again, features[both.stop :], rounds)
         parameters = {"leaves": leaves, "trees": rounds, "epsilon": epsilon}
         forecast = mix(np.vstack([early, late]), epsilon)
-        results[metric] = BoostedTrees(forecast, parameters, value)
+        results[metric] = Fitted(forecast, parameters, value, again)
     return results
 
 
@@ -198,7 +193,14 @@ def residual_trees(
         _corrected(trees, x, start, range(split.test.start), rounds),
         _corrected(again, x, start, range(split.test.start, len(counts)), rounds),
     ]
-    return Fitted(np.vstack(parts), {"leaves": leaves, "trees": rounds}, value)
+    chosen = {"leaves": leaves, "trees": rounds}
+    return Fitted(np.vstack(parts), chosen, value, again)
+
+
+def apply(booster: lgb.Booster, data: Features, slots: range) -> np.ndarray:
+    """Shares forecast for some slots with trees already fitted by `residual_trees`."""
+    x, start = known_before(data), data.log_ewma.astype(float)
+    return _corrected(booster, x, start, slots, booster.num_trees())
 
 
 def _corrected(booster, features, start, slots, rounds) -> np.ndarray:
@@ -207,6 +209,14 @@ def _corrected(booster, features, start, slots, rounds) -> np.ndarray:
     flat = features[rows].reshape(-1, features.shape[-1])
     raw = booster.predict(flat, raw_score=True, num_iteration=rounds)
     return np.exp(log_softmax(start[rows] + raw.reshape(start[rows].shape), axis=1))
+
+
+def apply_to_lags(
+    booster: lgb.Booster, grid: Grid, slots: range, epsilon: float
+) -> np.ndarray:
+    """Shares forecast for some slots with trees fitted by `lightgbm_forecasts`."""
+    features = lag_features(grid.counts, **calendar(grid))[slots.start : slots.stop]
+    return mix(_predict(booster, features, booster.num_trees()), epsilon)
 
 
 def _choose(boosters, features, counts, split, metric):

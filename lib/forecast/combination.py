@@ -11,15 +11,19 @@ ones: estimated on a dozen slots, they err more than equality does (Smith and Wa
 2009, "A simple explanation of the forecast combination puzzle").
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from lib.data.grid import Grid
 from lib.evaluation.metrics import shares, single
 from lib.evaluation.splits import Split
+from lib.forecast.boosted_trees import calendar, lightgbm_forecasts, residual_trees
+from lib.forecast.features import Features
+from lib.forecast.linear import Fitted, linear_forecast
 
 DRAWN = 0.5  # to equal weights
 
@@ -73,6 +77,29 @@ def _log(weights, parts) -> np.ndarray:
 
 
 POOLS: dict[str, Callable] = {"linear": _linear, "log": _log}
+
+
+def companions(
+    grid: Grid,
+    data: Features,
+    split: Split,
+    metrics: Sequence[str] = ("cross_entropy",),
+) -> dict[str, Fitted]:
+    """What the networks are pooled with: the linear softmax and trees of both kinds.
+
+    Args:
+        grid: the grid.
+        data: the networks' features.
+        split: the cut-offs.
+        metrics: what the trees on lags are tuned for; cross-entropy comes first. Those
+            for another metric are called `lightgbm_<metric>`.
+    """
+    lags = lightgbm_forecasts(grid.counts, split, **calendar(grid), metrics=metrics)
+    return {
+        "linear": linear_forecast(data, grid.counts, split),
+        "lightgbm_residual": residual_trees(data, grid.counts, split),
+        "lightgbm": lags.pop("cross_entropy"),
+    } | {f"lightgbm_{metric}": fitted for metric, fitted in lags.items()}
 
 
 def combine(

@@ -31,11 +31,13 @@ class Fitted:
             on the training slots, the others from one on training and validation slots.
         parameters: what was chosen on the validation slots.
         validation_score: cross-entropy there, in nats.
+        model: of the last fit: what `linear.apply` or `boosted_trees.apply` reads.
     """
 
     forecast: np.ndarray
     parameters: dict[str, float]
     validation_score: float
+    model: object
 
 
 def known_before(data: Features, lags: int = LAGS) -> np.ndarray:
@@ -68,7 +70,7 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
         counts: (T, M) requests.
         split: the cut-offs.
     """
-    x, start = known_before(data), np.log(np.exp(data.log_ewma, dtype=float))
+    x, start = known_before(data), data.log_ewma.astype(float)
     rows = split.validation
     best, weights = None, np.zeros(x.shape[-1])
     for penalty in sorted(PENALTIES, reverse=True):
@@ -84,7 +86,21 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
     forecast = np.vstack(
         [_predict(x, start, early, weights), _predict(x, start, late, again)]
     )
-    return Fitted(forecast, {"penalty": penalty}, value)
+    return Fitted(forecast, {"penalty": penalty}, value, again)
+
+
+def apply(weights: np.ndarray, data: Features, slots: range) -> np.ndarray:
+    """Shares forecast for some slots with weights already fitted.
+
+    Args:
+        weights: `Fitted.model` of `linear_forecast`.
+        data: the networks' features.
+        slots: which to forecast.
+
+    Returns:
+        (slots, M) shares.
+    """
+    return _predict(known_before(data), data.log_ewma.astype(float), slots, weights)
 
 
 def _fit(x, start, counts, slots, penalty, weights) -> np.ndarray:
