@@ -9,6 +9,7 @@ reverse the order of models; Krichene and Rendle, KDD 2020). A tie counts agains
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -63,8 +64,11 @@ class Ranks:
     full: np.ndarray
 
 
+@lru_cache(maxsize=2 * len(DRAWS))
 def sample_negatives(split: Split, seed: int, n: int = NEGATIVES) -> np.ndarray:
     """Draws n different unseen movies for each held-out one, never held-out ones.
+
+    A draw is kept, since every model meets the same.
 
     Returns:
         (len(split.users), n) int64 movie codes; -1 where a user has fewer unseen ones.
@@ -90,7 +94,12 @@ def evaluate(
             for none.
     """
     if negatives is None:
-        negatives = np.stack([sample_negatives(split, seed) for seed in seeds], axis=1)
+        drawn = [sample_negatives(split, seed) for seed in seeds]
+        negatives = (
+            np.stack(drawn, axis=1)
+            if drawn
+            else np.empty((len(split.users), 0, 0), int)
+        )
     users, place = np.unique(split.users, return_inverse=True)
     sampled, full = [], []
     for part in batches(np.arange(len(users)), BATCH):
@@ -193,11 +202,11 @@ def rank_fitted(
     split: Split,
     seconds: float = float("nan"),
     negatives: np.ndarray | None = None,
+    seeds: tuple[int, ...] = DRAWS,
 ) -> Ranked:
-    """`fit_and_rank` without the fit."""
+    """`fit_and_rank` without the fit; no seeds of draws leave the 99 movies out."""
     ranks = {
-        seed: evaluate(model, split, negatives=negatives)
-        for seed, model in models.items()
+        seed: evaluate(model, split, seeds, negatives) for seed, model in models.items()
     }
     return Ranked(ranks, seconds)
 

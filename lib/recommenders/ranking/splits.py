@@ -11,7 +11,7 @@ from lib.recommenders.ranking.histories import Histories
 MIN_RATINGS = 3  # a user with fewer has nothing left to learn from
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """A training part and later movies of some users.
 
