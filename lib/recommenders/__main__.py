@@ -73,6 +73,7 @@ def recommend(dataset, model, n, obscure, user, include_seen, form, **profile):
     trained = prepared(dataset, model)
     if user is None:
         user = checked_profile(dataset, trained.data.users, **profile)
+    click.echo(console.trained_name(trained), err=True)
     table = console.recommend(trained, user, n, include_seen, not obscure)
     if form == "table":
         click.echo(console.as_text(table))

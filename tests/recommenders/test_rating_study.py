@@ -166,6 +166,7 @@ def test_the_form_lists_movies_and_explains_a_wrong_id(data, measured):
     page.show_existing()
     shown = page.output.outputs[0]["data"]["text/plain"]
     assert len(shown.splitlines()) == 4
+    assert any("ratings, mean" in part.get("text", "") for part in page.output.outputs)
     page.user.value = 10_000
     page.show_existing()
     assert "10000" in str(page.output.outputs[0]["data"])

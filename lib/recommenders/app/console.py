@@ -78,6 +78,21 @@ def trained_name(trained: Trained) -> str:
     return f"{name} on {trained.data.name}{kind}: {rows}, knows {knows(name)}"
 
 
+def about_user(trained: Trained, user: int) -> list[str]:
+    """What the data say of a user: profile, number of ratings, movies liked best."""
+    lines, data = [], trained.data
+    if data.users is not None and user in set(data.users[USER]):
+        profile = profile_of(data.users, user)
+        for name in (AGE, GENDER, OCCUPATION, ZIP):
+            lines.append(f"{name.capitalize()}: {shown_text(getattr(profile, name))}")
+    own = data.ratings[data.ratings[USER] == user]
+    best = own.nlargest(LIKED, RATING).merge(data.movies, on=MOVIE)
+    if len(best):
+        titles = "; ".join(best[TITLE].map(shown_text))
+        lines.append(f"{len(own)} ratings, mean {own[RATING].mean():.2f}: {titles}")
+    return lines
+
+
 class Console:
     """The dialogue; `run` returns when the user leaves."""
 
@@ -127,16 +142,8 @@ class Console:
         except UserError as error:
             click.echo(f"  {error}")
             return
-        if self.users is not None and user in set(self.users[USER]):
-            profile = profile_of(self.users, user)
-            for name in (AGE, GENDER, OCCUPATION, ZIP):
-                value = shown_text(getattr(profile, name))
-                click.echo(f"{name.capitalize()}: {value}")
-        own = self.trained.data.ratings[self.trained.data.ratings[USER] == user]
-        best = own.nlargest(LIKED, RATING).merge(self.trained.data.movies, on=MOVIE)
-        if len(best):
-            titles = "; ".join(best[TITLE].map(shown_text))
-            click.echo(f"{len(own)} ratings, mean {own[RATING].mean():.2f}: {titles}")
+        for line in about_user(self.trained, user):
+            click.echo(line)
         self.show(user)
 
     def show(self, user: int | Profile) -> None:

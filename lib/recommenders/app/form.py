@@ -6,7 +6,13 @@ import ipywidgets as widgets
 from IPython.display import Markdown, display
 
 from lib.errors import UserError
-from lib.recommenders.app.console import OLDEST, recommend, rmse_lines
+from lib.recommenders.app.console import (
+    OLDEST,
+    about_user,
+    recommend,
+    rmse_lines,
+    trained_name,
+)
 from lib.recommenders.app.saved_models import Trained
 from lib.recommenders.rating.entities import Profile
 from lib.schema import AGE, GENDER, OCCUPATION, USER, ZIP
@@ -36,7 +42,8 @@ class Form:
             pages["New user"] = self._new()
         pages["RMSE"] = self._button("Measure", self.show_error)
         tabs = widgets.Tab(children=list(pages.values()), titles=list(pages))
-        self.box = widgets.VBox([self.number, tabs, self.output])
+        title = widgets.Label(trained_name(trained))
+        self.box = widgets.VBox([title, self.number, tabs, self.output])
 
     def _existing(self):
         ids = self.trained.data.ratings[USER]
@@ -81,11 +88,14 @@ class Form:
         except UserError as error:
             self._show(Markdown(f"**{error}**"))
         else:
-            self._show(table.round(3))
+            about = [] if isinstance(user, Profile) else about_user(self.trained, user)
+            self._show(table.round(3), *about)
 
-    def _show(self, content) -> None:
+    def _show(self, content, *lines: str) -> None:
         self.output.outputs = ()
         self.output.append_display_data(content)
+        for line in lines:
+            self.output.append_stdout(line + "\n")
 
 
 def show_form(trained: Trained) -> None:
