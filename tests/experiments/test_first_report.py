@@ -46,7 +46,7 @@ def test_its_error_is_not_better_than_repeating_the_row_before(table):
     assert result["repeat_previous_row"].iloc[0] < 0.05
 
 
-@pytest.mark.parametrize("rows", [10, 50, 300, 699, 700, 701, 1000])
+@pytest.mark.parametrize("rows", [10, 50, 700, 701])
 def test_a_short_panel_is_cut_in_the_same_proportion(table, rows):
     result, _ = first_report.reproduce(table.head(rows), [1])
     assert result["rmse"].between(0, 2).all()

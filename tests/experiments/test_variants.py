@@ -47,6 +47,7 @@ def test_variants_are_judged_on_validation_slots_and_networks_on_test(
     assert value == pytest.approx(default - other)
     assert len(sweep_chart(table, "title").axes[0].get_yticklabels()) == 1
     recorder.rows.clear()
+    recorder.number = "03"
     known = {"lstm": train_seeds(small_task, SETTINGS, [0])[0]}
     others = {"gru": Settings(units=4, epochs=1, cell="gru")}
     table = compare_networks(recorder, small_task, known, others, seed=0)
