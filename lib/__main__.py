@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from lib import command_line, paths
-from lib.batch import pipeline, series
+from lib.batch import series
+from lib.command_line import say
 from lib.errors import UserError
+from lib.parameters import Parameter, coerce
 from lib.paths import shown
 from lib.recommenders.__main__ import recommend, recommend_all
 
@@ -61,7 +63,7 @@ def data(dataset, slot, max_slots, cluster, **columns):
     """Clean a data set and write its panel."""
     from lib.data.preprocess import summary
 
-    click.echo(summary(prepare(dataset, slot, max_slots, cluster, **columns)))
+    say(summary(prepare(dataset, slot, max_slots, cluster, **columns)))
 
 
 def prepare(dataset, slot, max_slots, cluster, **columns):
@@ -104,9 +106,7 @@ def forecast(dataset, slot, horizon, model, **options):
         training["SEEDS"],
         last=model == "last",
     )
-    click.echo(
-        "\n".join([*lines, f"written: {shown(paths.REPORT / name)}/forecast.csv"])
-    )
+    say("\n".join([*lines, f"written: {shown(paths.REPORT / name)}/forecast.csv"]))
 
 
 @main.command()
@@ -196,8 +196,12 @@ def run_series(
     **settings,
 ):
     """Run one series of notebooks with what the command line says."""
+    from lib.batch.run import Run, run_all
+
     offered = {name.upper(): value for name, value in settings.items()}
-    run = pipeline.Run(
+    if offered.get("MAX_SLOTS"):
+        offered["MAX_SLOTS"] = whole_number("MAX_SLOTS", offered["MAX_SLOTS"])
+    run = Run(
         dataset,
         slot or "week",
         settings=(defaults or {}) | offered,
@@ -206,9 +210,8 @@ def run_series(
         folder=folder,
         title=title or None,
     )
-    number = whole_number("JOBS", jobs)
-    if not pipeline.run_all(run, echo=say, jobs=number):
-        click.echo(f"{shown(run.home / 'report.pdf')} is up to date")
+    if not run_all(run, echo=say, jobs=whole_number("JOBS", jobs)):
+        say(f"{shown(run.home / 'report.pdf')} is up to date")
 
 
 main.add_command(recommend)
@@ -219,10 +222,12 @@ def run_file(path, folder, given, jobs, cluster):
     """Run a YAML file of runs; leave with an exit status where one of them failed."""
     from lib.batch.sweep import read_runs, run_sweep
 
-    words = {name.upper(): value for name, value in given.items() if value}
-    if "DATASET" in words:
-        words.setdefault("SLOT", "week")
-    entries = read_runs(Path(path), folder, words if "DATASET" in words else {})
+    given = {name: value for name, value in given.items() if value}
+    if "dataset" in given:
+        given.setdefault("slot", "week")
+        if number := whole_number("MAX_SLOTS", given.pop("max_slots", "")):
+            given["MAX_SLOTS"] = number
+    entries = read_runs(Path(path), folder, given if "dataset" in given else {})
     number = whole_number("JOBS", jobs)
     if run_sweep(entries, jobs=number, cluster=cluster or None, echo=say):
         sys.exit(command_line.FAILED)
@@ -230,16 +235,7 @@ def run_file(path, folder, given, jobs, cluster):
 
 def whole_number(name: str, text: str) -> int | None:
     """Read a positive whole number, None where the text is empty."""
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"{name}={text}: expected a whole number of at least 1")
-    return int(text)
-
-
-def say(line: str) -> None:
-    """Print a line at once, also into a pipe."""
-    print(line + "\n", end="", flush=True)  # in one piece: several notebooks speak
+    return coerce(Parameter(name, 1, ""), text) if text else None
 
 
 def start() -> int:

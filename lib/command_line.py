@@ -1,5 +1,7 @@
 """Every way a command can end, as a line for people and an exit status."""
 
+import errno
+import os
 import sys
 import traceback
 
@@ -8,8 +10,10 @@ import click
 from lib import paths
 from lib.errors import UserError
 from lib.paths import shown
+from lib.text import printable
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, INTERRUPTED, CLOSED = 1, 130, 141
+LONGEST = 300  # characters of a line
 
 
 def run(command: click.Command, stopped: str) -> int:
@@ -24,21 +28,80 @@ def run(command: click.Command, stopped: str) -> int:
     """
     try:
         command(standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
-        print(error, file=sys.stderr)
-        return FAILED
+        return _tell(error)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _tell(f"{error.format_message()}; --help lists what there is")
     except (KeyboardInterrupt, click.Abort):
-        print(stopped, file=sys.stderr)
+        _tell(stopped)
         return INTERRUPTED
+    except BrokenPipeError:  # `| head -1` has seen enough
+        silence()
+        return CLOSED
+    except OSError as error:
+        if error.filename is None:
+            return _unexpected(error)
+        return _tell(explain(error))
     except Exception as error:
-        log = paths.REPORT / "error.log"
+        return _unexpected(error)
+    return 0
+
+
+def explain(error: OSError) -> str:
+    """One line for a file or folder that the system refuses."""
+    remedy = "expected a place with read and write permission and free space"
+    if error.errno == errno.ENOSPC:
+        remedy = "make room, or set POPULARITY_OUTPUT to a folder on another disk"
+    elif error.errno == errno.ENAMETOOLONG:
+        remedy = "expected a shorter name"
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST):
+        remedy = "expected a folder, but a file lies there; move it away"
+    return f"{fit(str(error.filename), 150)}: {error.strerror}; {remedy}"
+
+
+def _unexpected(error: Exception) -> int:
+    log = paths.REPORT / "error.log"
+    try:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc())
-        name = type(error).__name__
-        print(f"unexpected error: {name}: {error}", file=sys.stderr)
-        print(f"the full log is in {shown(log)}", file=sys.stderr)
-        return FAILED
-    return 0
+        where = f"the full log is in {shown(log)}"
+    except OSError:
+        where = f"no log can be written to {shown(log)}"
+    _tell(f"unexpected error: {type(error).__name__}: {error}")
+    return _tell(where)
+
+
+def _tell(message: object) -> int:
+    """Say it on stderr."""
+    try:
+        print(fit(str(message)), file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence()
+    return FAILED
+
+
+def fit(text: str, longest: int = LONGEST) -> str:
+    """Text whose lines lose their middle where they are too long for people."""
+    half = (longest - 1) // 2
+    lines = printable(text).split("\n")
+    return "\n".join(
+        line if len(line) <= longest else f"{line[:half]}…{line[-half:]}"
+        for line in lines
+    )
+
+
+def say(text: str) -> None:
+    """Print at once, also into a pipe, and in one piece: several threads speak.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+    print(fit(text) + "\n", end="", flush=True)
+
+
+def silence() -> None:
+    """Let what Python still flushes at its end go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())

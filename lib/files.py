@@ -4,17 +4,19 @@ A folder is built under a hidden name beside its place and renamed when it is co
 so that a killed run leaves nothing that could be taken for data.
 """
 
-import fcntl
 import filecmp
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+import filelock
 
 from lib.errors import UserError
 
+LOCK = ".lock"  # held while a process works in a folder
 RECORD = ".record.json"  # in every folder made here: what it was made from
 
 
@@ -30,13 +32,8 @@ def write_text(path: Path, text: str) -> None:
 def locked(folder: Path) -> Iterator[None]:
     """Let one process at a time work in `folder`, which is created if needed."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with filelock.FileLock(folder / LOCK):
         yield
-    finally:
-        os.close(handle)
 
 
 def read_record(folder: Path) -> dict | None:

@@ -4,6 +4,7 @@ import ast
 import difflib
 import io
 import json
+import math
 import re
 import tokenize
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from pathlib import Path
 from lib.errors import UserError
 
 TAG = "parameters"
+MOST = 1_000_000_000  # no number that is typed may be larger
+CHOICES = re.compile(r"(?:\w+, )*\w+,? or \w+")  # "none, small or large" in a comment
 TRUE, FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 
@@ -74,10 +77,12 @@ def _from_source(source: str) -> dict[str, Parameter]:
 def coerce(parameter: Parameter, value: object) -> object:
     """Turn a value from a command line or YAML into the type of the default.
 
-    A list may be given as `0,1,2` or `0 1 2`; a default of None accepts any value.
+    A list may be given as `0,1,2` or `0 1 2`; a default of None accepts any value. A
+    number may be zero only where the default is, and a word must be one of those that
+    the comment lists, as in "none, small or large".
 
     Raises:
-        UserError: the value has another type than the default.
+        UserError: the value has another type than the default, or is out of range.
     """
     default = parameter.default
     if isinstance(default, list | tuple):
@@ -87,13 +92,48 @@ def coerce(parameter: Parameter, value: object) -> object:
         kind = Parameter(parameter.name, default[0] if default else None, "")
         return [coerce(kind, item) for item in items]
     try:
-        return _scalar(default, value)
-    except (ValueError, TypeError):
-        expected = {bool: "true or false", int: "a whole number", float: "a number"}
-        raise UserError(
-            f"{parameter.name}={value}: expected {expected[type(default)]}, "
-            f"such as {default}"
-        ) from None
+        found = _scalar(default, value)
+        if _fits(parameter, found):
+            return found
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise UserError(
+        f"{parameter.name}={str(value)[:60]}: expected {_expected(parameter)}"
+    )
+
+
+def _choices(parameter: Parameter) -> list[str]:
+    """The words that the comment lists, if the default is among them."""
+    match = CHOICES.match(parameter.help)
+    words = re.split(r", or |, | or ", match[0]) if match else []
+    return words if parameter.default in words else []
+
+
+def _fits(parameter: Parameter, value: object) -> bool:
+    default = parameter.default
+    if isinstance(default, bool) or not isinstance(default, int | float | str):
+        return True
+    if isinstance(default, str):
+        return value in (_choices(parameter) or [value])
+    return (
+        math.isfinite(value)
+        and (value > 0 or value == default == 0)
+        and (value <= MOST)
+    )
+
+
+def _expected(parameter: Parameter) -> str:
+    default = parameter.default
+    if isinstance(default, bool):
+        return f"true or false, such as {default}"
+    if isinstance(default, str):
+        words = _choices(parameter)
+        return f"one of {', '.join(words)}" if words else "a text"
+    kind = "a whole number" if isinstance(default, int) else "a number"
+    bounds = f"from {0 if default == 0 else 1} to {MOST}"
+    return f"{kind}, such as {default}" + (
+        f", {bounds}" if isinstance(default, int) else f", above 0, up to {MOST}"
+    )
 
 
 def _scalar(default: object, value: object) -> object:
@@ -109,6 +149,8 @@ def _scalar(default: object, value: object) -> object:
     if isinstance(default, float):
         return float(value)
     if isinstance(default, str):
+        if isinstance(value, dict | list | tuple):
+            raise TypeError(value)
         return str(value)
     return _guess(value)
 

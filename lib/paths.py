@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-OUTPUT = Path(os.environ.get("POPULARITY_OUTPUT", ROOT)).resolve()
+OUTPUT = Path(os.environ.get("POPULARITY_OUTPUT") or ROOT).resolve()
 RAW = OUTPUT / "data" / "raw"
 PROCESSED = OUTPUT / "data" / "processed"
 FIGURES = OUTPUT / "figures"

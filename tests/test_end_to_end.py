@@ -21,6 +21,7 @@ METRICS = {
     *("hit_ratio_at_50", "floor_gap_closed"),
 }
 QUICK = ["-p", "EPOCHS", "1", "-p", "SWEEP", "none", "-p", "ORIGINS", "0"]
+QUICK += ["-p", "SEEDS", "0", "-p", "ABLATION_EPOCHS", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +105,15 @@ def test_nothing_is_done_twice(report):
     again = call(output, "report", *data, *QUICK)
     assert again.returncode == 0, again.stderr
     assert "up to date" in again.stdout
-    assert "[1/6]" not in again.stdout
+    assert "[1/7]" not in again.stdout
 
 
-def test_progress_is_one_line_per_notebook_and_epoch(report):
+def test_progress_is_a_line_where_a_notebook_begins_and_ends(report):
     _, _, text = report
-    assert len(re.findall(r"^\[\d/6\] \d\d_\w+: [\d.]+ s$", text, re.M)) == 6
-    assert re.search(r"lstm type 3 seed 0 · epoch 1/1 · loss [\d.]+", text)
+    assert len(re.findall(r"^\[\d/7\] \d\d_\w+ …$", text, re.M)) == 6
+    ended = re.findall(r"^\[\d/7\] (?:\d\d_\w+|report): [\d.]+ s$", text, re.M)
+    assert len(ended) >= 7  # and a sign of life every ten seconds
+    assert text.startswith("mine-week: 7 of 7 steps to run, ")
 
 
 def test_a_missing_data_set_is_one_line(output):

@@ -5,8 +5,6 @@ import os
 import re
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -15,6 +13,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
+from lib import paths
 from lib.errors import UserError
 from lib.paths import shown
 
@@ -32,8 +31,21 @@ SHARED_GPU = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
 }
-POLL_SECONDS = 0.2
+# The kernel ends with the process that started it, even by `kill -9` and while it is
+# deep in a computation: Linux kills it (PR_SET_PDEATHSIG), elsewhere ipykernel looks
+# for its parent every second.
+LAUNCHER = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    if os.getppid() != int(os.environ["JPY_PARENT_PID"]):
+        sys.exit("the process that started this kernel is gone")
+del sys.argv[0]
+from runpy import run_module
+run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+"""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST_SOCKET = 60  # characters of a folder for sockets, whose paths may have 107
 
 
 def kernel_manager(
@@ -53,9 +65,8 @@ def kernel_manager(
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            launcher = [sys.executable, "-m", "ipykernel_launcher"]
             return KernelSpec(
-                argv=[*launcher, "-f", "{connection_file}"],
+                argv=[sys.executable, "-c", LAUNCHER, "k", "-f", "{connection_file}"],
                 display_name="Python 3",
                 language="python",
             )
@@ -76,8 +87,7 @@ def execute(
     target: Path,
     parameters: dict,
     *,
-    progress: Path | None = None,
-    echo: Callable[[str], None] = print,
+    progress: Path,
     threads: int | None = None,
 ) -> None:
     """Run a notebook and keep its executed copy.
@@ -87,8 +97,7 @@ def execute(
         target: the executed copy. It appears only when every cell has ended well;
             otherwise `<stem>.failed.ipynb` beside it shows how far it came.
         parameters: values for the cell tagged `parameters`.
-        progress: file to which the notebook appends lines; each goes to `echo` at once.
-        echo: called with each such line.
+        progress: file to which the notebook appends lines.
         threads: limit for the numerical libraries, None for all cores.
 
     Raises:
@@ -97,17 +106,16 @@ def execute(
     # what it logs on an error is said again, shorter, by the error raised here
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     variables = dict.fromkeys(THREADS, str(threads)) if threads else {}
-    if progress:
-        variables[PROGRESS] = str(progress)
+    # a relative POPULARITY_OUTPUT would mean another folder in the notebook's own
+    variables |= {PROGRESS: str(progress), "POPULARITY_OUTPUT": str(paths.OUTPUT)}
     target.parent.mkdir(parents=True, exist_ok=True)
     running = target.with_suffix(".running.ipynb")
     failed = target.with_suffix(".failed.ipynb")
+    short = len(tempfile.gettempdir()) <= LONGEST_SOCKET
     with (
-        Relay(progress, echo),
-        tempfile.TemporaryDirectory(prefix="k") as sockets,
+        tempfile.TemporaryDirectory(prefix="k", dir=None if short else "/tmp") as place,
         tempfile.TemporaryFile("w+") as log,
     ):
-        kernel = kernel_manager(source.parent, variables, sockets, log)
         try:
             papermill.execute_notebook(
                 source,
@@ -116,7 +124,9 @@ def execute(
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
-                kernel_manager_class=kernel,
+                kernel_manager_class=kernel_manager(
+                    source.parent, variables, Path(place), log
+                ),
             )
         except papermill.PapermillExecutionError as error:
             os.replace(running, failed)
@@ -147,36 +157,3 @@ def explain(name: str, error: Exception, evidence: Path) -> str:
         f"  the cell begins: {first.strip()}\n"
         f"  the notebook up to there: {shown(evidence)}"
     )
-
-
-class Relay:
-    """Passes on the lines that another process appends to a file, as they come."""
-
-    def __init__(self, path: Path | None, echo: Callable[[str], None]):
-        self.path, self.echo = path, echo
-        self.ended = threading.Event()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self):
-        if self.path:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text("")
-            self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        if self.path:
-            self.thread.join()
-
-    def _watch(self) -> None:
-        with self.path.open() as file:
-            pending = ""
-            while True:
-                last_round = self.ended.wait(POLL_SECONDS)
-                pending += file.read()
-                *lines, pending = pending.split("\n")
-                for line in lines:
-                    self.echo(line)
-                if last_round:
-                    return

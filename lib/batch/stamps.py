@@ -1,26 +1,30 @@
 """What a finished notebook left behind, so that a second call need not repeat it.
 
 A stamp holds a hash of everything that the notebook read (its source, parameters, the
-library, the data set, the notebooks before it) and a description of what it wrote.
-The notebook is up to date while both still hold.
+parts of lib that it imports, the data set, the notebooks before it) and of what it
+wrote. The notebook is up to date while both still hold.
 """
 
+import ast
 import csv
+import functools
 import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from lib import paths
+from lib.errors import UserError
+from lib.files import write_text
 from lib.parameters import cell_tags
 
 NUMBERED = re.compile(r"(\d\d)_")
 LIBRARY = Path(__file__).parents[1]
-# These run notebooks or print them; no number depends on them.
-NOT_IN_RESULTS = {"pipeline", "sweep", "stamps", "execution", "parameters", "__main__"}
-NOT_IN_RESULTS |= {"readme", "command_line", "schedule"}
-SERIES = {"recommenders"}  # packages of one series of notebooks each
+MOST_FILES = 10_000  # in the folder of a data set
 
 
 def digest(*parts: object) -> str:
@@ -31,10 +35,11 @@ def digest(*parts: object) -> str:
 
 def file_digest(path: Path) -> str | None:
     """SHA-256 of a file's content, None where there is no file."""
-    if not path.is_file():
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError):  # also a name that no file can have
         return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def notebook_digest(notebook: dict) -> str:
@@ -44,23 +49,55 @@ def notebook_digest(notebook: dict) -> str:
     )
 
 
-def library_digest(series: str = "", folder: Path = LIBRARY) -> str:
-    """Hash of the code that notebooks call.
+def library_digest(notebook: dict) -> str:
+    """Hash of the parts of lib that a notebook imports, and of all that these import.
 
-    Args:
-        series: name of a package of the library that belongs to one series of
-            notebooks, such as "recommenders"; only that series calls it.
-        folder: the library.
+    So a change in `lib.report` repeats no training.
     """
-    others = {"report", *SERIES} - {series}
-    files = [
-        path
-        for path in sorted(folder.rglob("*.py"))
-        if path.stem not in NOT_IN_RESULTS
-        and not others & set(path.relative_to(folder).parts)
-    ]
-    names = [str(path.relative_to(folder)) for path in files]
-    return digest(names, [file_digest(path) for path in files])
+    cells = [c["source"] for c in notebook["cells"] if c["cell_type"] == "code"]
+    lines = "\n".join(cells).splitlines()
+    code = "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    found, queue = set(), list(_imported(code, LIBRARY))
+    while queue:
+        path = queue.pop()
+        if path not in found:
+            found.add(path)
+            queue += _imported_by(path)
+    found |= {data for path in found for data in path.parent.glob("*.json")}
+    return digest(
+        [[str(p.relative_to(LIBRARY)), file_digest(p)] for p in sorted(found)]
+    )
+
+
+@functools.cache
+def _imported_by(path: Path) -> list[Path]:
+    return list(_imported(path.read_text("utf-8"), path.parent))
+
+
+def _imported(code: str, folder: Path) -> Iterator[Path]:
+    """Files of lib that some code imports, at the top or within a function."""
+    try:
+        tree = ast.parse(code)
+    except SyntaxError:  # the notebook will say so when it runs
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield from _files(f"{node.module}.{alias.name}")
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _files(alias.name)
+        elif isinstance(node, ast.Name) and node.id == "import_module":
+            yield from folder.glob("*.py")  # by a name that is made while it runs
+
+
+def _files(name: str) -> Iterator[Path]:
+    """The module, or the object's module, and the packages that it lies in."""
+    first, *parts = name.split(".")
+    for length in range(len(parts) + 1 if first == LIBRARY.name else 0):
+        place = LIBRARY.joinpath(*parts[:length])
+        module = place.with_name(f"{place.name}.py")
+        yield from (p for p in (module, place / "__init__.py") if p.is_file())
 
 
 def reporting_digest(folder: Path = LIBRARY / "report") -> str:
@@ -73,18 +110,30 @@ def reporting_digest(folder: Path = LIBRARY / "report") -> str:
 
 
 def dataset_digest(dataset: str) -> str:
-    """Hash of names, sizes and times of a data set's files; of its name if fetched."""
+    """Hash of names, sizes and times of a data set's files; of its name if fetched.
+
+    Raises:
+        UserError: the folder holds so many files that it cannot be one data set.
+    """
     place = paths.resolve(dataset)
     if not place.exists():
         return digest(dataset)
-    files = [place] if place.is_file() else sorted(place.rglob("*"))
-    return digest(str(place), [describe(file) for file in files if file.is_file()])
+    files = [place] if place.is_file() else list(islice(place.rglob("*"), MOST_FILES))
+    if len(files) == MOST_FILES:
+        raise UserError(
+            f"{place}: more than {MOST_FILES:,} files lie here; expected the folder of "
+            "one data set"
+        )
+    return digest(str(place), [describe(file) for file in sorted(files)])
 
 
 def describe(path: Path) -> list:
     """Name, size in bytes and time of the last change of one file."""
-    status = path.stat()
-    return [str(path), status.st_size, status.st_mtime_ns]
+    with suppress(OSError):  # a link to nothing, or a file that has just vanished
+        status = path.stat()
+        if path.is_file():
+            return [str(path), status.st_size, status.st_mtime_ns]
+    return [str(path)]
 
 
 def output_files(run: str, number: str) -> dict[str, list]:
@@ -112,55 +161,62 @@ def output_files(run: str, number: str) -> dict[str, list]:
 
 def result_rows(results: Path, notebook: str) -> str | None:
     """Hash of one notebook's rows in results.csv, None where it wrote none."""
-    if not results.is_file():
+    try:
+        with results.open(newline="", encoding="utf-8") as file:
+            rows = [r for r in csv.DictReader(file) if r.get("notebook") == notebook]
+    except (OSError, ValueError, csv.Error):
         return None
-    with results.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row.get("notebook") == notebook]
     return digest(rows) if rows else None
 
 
-def read_stamp(path: Path) -> dict:
+def drop_damaged_results(results: Path) -> None:
+    """Delete a results.csv that cannot be read: its notebooks then run again."""
+    try:
+        with results.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        whole = bool(rows) and all(
+            row["notebook"] and None not in row and None not in row.values()
+            for row in rows
+        )
+        for row in rows:
+            float(row["value"])
+    except FileNotFoundError:
+        return
+    except (KeyError, TypeError, ValueError, csv.Error):
+        whole = False
+    if not whole:
+        results.unlink()
+
+
+def read(path: Path) -> dict:
     """Read a stamp; an absent or damaged one counts as none."""
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return stamp if isinstance(stamp, dict) else {}
 
 
-def write_stamp(path: Path, stamp: dict) -> None:
-    """Write a stamp whole or not at all, whenever the process is stopped."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps(stamp, indent=1, sort_keys=True))
-    os.replace(draft, path)
-
-
-def make_stamp(inputs: str, executed: Path, results: Path, files: list[str]) -> dict:
-    """Describe a notebook that has just ended.
+def holds(path: Path, described: Callable[[list[str]], dict]) -> bool:
+    """Whether a stamp says what is there now.
 
     Args:
-        inputs: hash of everything that it read.
-        executed: the executed copy.
-        results: results.csv of the run.
-        files: figures and data files it wrote, relative to the output folder.
+        path: the stamp.
+        described: what is there now, given the names of the files that were written.
     """
-    return {
-        "inputs": inputs,
-        "executed": file_digest(executed),
-        "results": result_rows(results, executed.stem),
-        "files": {name: (paths.OUTPUT / name).stat().st_size for name in files},
-    }
+    stamp = read(path)
+    stamp.pop("seconds", None)
+    files = stamp.get("files")
+    return isinstance(files, dict) and stamp == described(list(files))
 
 
-def is_current(stamp: dict, inputs: str, executed: Path, results: Path) -> bool:
-    """Whether a notebook's inputs and outputs are still those of its stamp."""
-    return (
-        stamp.get("inputs") == inputs
-        and stamp.get("executed") == file_digest(executed)
-        and stamp.get("results") == result_rows(results, executed.stem)
-        and all(
-            (paths.OUTPUT / name).is_file()
-            and (paths.OUTPUT / name).stat().st_size == size
-            for name, size in stamp.get("files", {}).items()
-        )
-    )
+def seconds(path: Path) -> float | None:
+    """How long it took when it last ran, None where that is not known."""
+    took = read(path).get("seconds")
+    return took if isinstance(took, int | float) and 0 <= took < 1e7 else None
+
+
+def write(path: Path, described: dict, took: float) -> None:
+    """Leave a stamp, whole or not at all."""
+    stamp = described | {"seconds": round(took, 1)}
+    write_text(path, json.dumps(stamp, indent=1, sort_keys=True))

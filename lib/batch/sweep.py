@@ -15,25 +15,83 @@ runs:
 """
 
 import itertools
-import multiprocessing
+import math
 import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import yaml
 
 from lib import paths
-from lib.batch.pipeline import Run, check_run, find_notebooks, run_all
+from lib.batch.run import Run, check_run, find_notebooks, run_all
+from lib.batch.runner import Board, run_tasks, silent
 from lib.errors import UserError
 from lib.paths import shown
 
 TOP = {"defaults", "runs"}
-OWN = {"notebooks", "grid"}
+OWN = {"notebooks", "grid", "dataset", "slot"}
+MOST_BYTES, MOST_RUNS, DEEPEST = 200_000, 10_000, 12  # of a file of runs
+
+
+class Loader(yaml.SafeLoader):
+    """YAML without the parts that would be surprising here.
+
+    Keys said twice (also in another case), anchors, which can make ten lines a billion,
+    and depth without end are refused.
+    """
+
+    depth = 0
+
+    def compose_node(self, parent, index):
+        """Count how deep it goes; PyYAML reads what lies within from here."""
+        if self.check_event(yaml.AliasEvent) or self.depth > DEEPEST:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(
+                problem=f"found an alias or more than {DEEPEST} levels; write it out",
+                problem_mark=mark,
+            )
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node, deep=False):
+        """Refuse a key that stands there twice."""
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value).lower()
+            if name in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"{key.value} is said twice here",
+                    problem_mark=key.start_mark,
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> object:
+    """The content of a YAML file.
+
+    Raises:
+        UserError: names the file, the line and the fault.
+    """
+    try:
+        if not path.is_file():
+            there = "no regular file" if path.exists() else "no such file"
+            raise UserError(f"{path}: {there}; expected a YAML file of runs")
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(f"{path}: larger than {MOST_BYTES:,} bytes; split it up")
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # a SafeLoader
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "this is not YAML text"
+        raise UserError(f"{path}{where}: {problem}; expected YAML") from None
 
 
 def read_runs(
@@ -44,7 +102,7 @@ def read_runs(
     Args:
         path: the YAML file.
         folder: where the notebooks are, None for the repository's.
-        given: DATASET, SLOT and parameters for entries that do not say; a data set
+        given: dataset, slot and parameters for entries that do not say; a data set
             given so becomes part of the runs' names.
 
     Returns:
@@ -53,35 +111,30 @@ def read_runs(
     Raises:
         UserError: names the entry that is wrong, and what was expected.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "this is not YAML text"
-        raise UserError(f"{path}{where}: {problem}; expected YAML") from None
-    entries = _mapping(content, str(path)).get("runs")
+    content = _mapping(read_yaml(path), str(path))
     _only(content, TOP, str(path))
     defaults = _mapping(content.get("defaults") or {}, f"{path}, defaults")
     runs = []
-    for name, entry in _mapping(entries, f"{path}, runs").items():
+    for name, entry in _mapping(content.get("runs"), f"{path}, runs").items():
         where = f"{path}, run {name}"
-        own = {**_upper(defaults), **_upper(_mapping(entry, where))}
-        merged = {**(given or {}), **own}
-        if given and "DATASET" not in own:
-            name = f"{name}-{paths.run_name(merged['DATASET'], merged['SLOT'])}"
+        own = _upper(defaults, where) | _upper(_mapping(entry, where), where)
+        merged = (given or {}) | own
+        if given and "dataset" not in own:
+            name = f"{name}-{paths.run_name(merged['dataset'], merged['slot'])}"
         runs += _expand(str(name), merged, folder, where)
+        if len(runs) > MOST_RUNS:
+            raise UserError(f"{path}: more than {MOST_RUNS:,} runs; split it up")
+    names = {}
     for run in runs:
         try:
             check_run(run)
         except UserError as error:
-            raise UserError(f"{path}, run {run.key}: {error}") from None
-    names = [run.key for run in runs]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{path}: two runs have the name {name}; rename one")
+            raise UserError(f"{path}, run {run.key[:60]}: {error}") from None
+        # some systems do not tell A from a
+        if (same := names.setdefault(run.key.lower(), run)) is not run:
+            raise UserError(
+                f"{path}: two runs have the name {run.key} ({same.key}); rename one"
+            )
     return runs
 
 
@@ -99,14 +152,17 @@ def _only(mapping: dict, allowed: set[str], where: str) -> None:
             raise UserError(f"{where}: unknown entry {key}; expected {names}")
 
 
-def _upper(entry: dict) -> dict:
+def _upper(entry: dict, where: str) -> dict:
     """Parameter names in the notebooks' upper case; the sweep's own stay."""
+    for key in entry:
+        if str(key) != str(key).lower() and str(key).lower() in OWN:
+            raise UserError(f"{where}: found {key}; write {str(key).lower()}")
     return {k if k in OWN else str(k).upper(): v for k, v in entry.items()}
 
 
 def _expand(name: str, entry: dict, folder: Path | None, where: str) -> Iterator[Run]:
     only = entry.pop("notebooks", [])
-    if not isinstance(only, list):
+    if not isinstance(only, list) or not all(isinstance(item, str) for item in only):
         raise UserError(f"{where}, notebooks: expected a list such as [03_lstm]")
     known = find_notebooks(folder)
     for notebook in only:
@@ -118,11 +174,24 @@ def _expand(name: str, entry: dict, folder: Path | None, where: str) -> Iterator
         isinstance(v, list) and v for v in grid.values()
     ):
         raise UserError(f"{where}, grid: expected lines such as UNITS: [16, 32]")
+    number = math.prod(map(len, grid.values()))
+    if number > MOST_RUNS:
+        most = f"expected {MOST_RUNS:,} at most"
+        raise UserError(f"{where}, grid: {number:,} runs; {most}")
+    grid = _upper(grid, where)
     for values in itertools.product(*grid.values()):
-        point = dict(zip((str(k).upper() for k in grid), values, strict=True))
-        merged = {**entry, **point}
-        suffix = "".join(f"-{key}={_word(value)}" for key, value in point.items())
-        dataset, slot = merged.pop("DATASET", "sample"), merged.pop("SLOT", "week")
+        point = dict(zip(grid, values, strict=True))
+        suffix = "".join(
+            f"-{key.upper()}={_word(value)}" for key, value in point.items()
+        )
+        merged = entry | point
+        dataset, slot = merged.pop("dataset", "sample"), merged.pop("slot", "week")
+        if (
+            not name
+            or isinstance(dataset, list | dict)
+            or isinstance(slot, list | dict)
+        ):
+            raise UserError(f"{where}: expected a name, and one dataset and slot")
         yield Run(
             str(dataset),
             str(slot),
@@ -137,6 +206,31 @@ def _word(value: object) -> str:
     """A value as part of a folder's name."""
     items = value if isinstance(value, list) else [value]
     return "+".join(str(item).replace("/", "_").replace(" ", "_") for item in items)
+
+
+class Tally:
+    """Counts the runs that have ended, and says how each did."""
+
+    def __init__(self, total: int, echo: Callable[[str], None]):
+        self.total, self.echo = total, echo
+        self.began, self.ended, self.failed = time.perf_counter(), 0, []
+        self.lock = threading.Lock()
+
+    def tell(self, name: str, good: bool, line: str) -> None:
+        """One run has ended."""
+        with self.lock:
+            self.ended += 1
+            if not good:
+                self.failed.append(name)
+            self.echo(f"[{self.ended}/{self.total}] {name}: {line}")
+
+    def close(self) -> None:
+        """All runs have ended."""
+        seconds = time.perf_counter() - self.began
+        good = self.total - len(self.failed)
+        self.echo(f"{good} of {self.total} runs are done, {seconds:.0f} s")
+        if self.failed:
+            self.echo(f"failed: {', '.join(self.failed)}")
 
 
 def run_sweep(
@@ -161,32 +255,34 @@ def run_sweep(
     cores = os.cpu_count() or 1
     jobs = min(jobs or cores, len(runs))
     threads = max(1, cores // jobs)
-    began, failed = time.perf_counter(), []
-    with _pool(jobs, cluster) as submit:
-        futures = {submit(run_one, run, threads): run.key for run in runs}
-        for number, future in enumerate(_finished(futures, cluster), start=1):
-            name = futures[future]
-            try:
-                good, line = future.result()
-            except BrokenProcessPool:
-                good, line = False, "its process was stopped"
-            if not good:
-                failed.append(name)
-            echo(f"[{number}/{len(runs)}] {name}: {line}")
-    seconds = time.perf_counter() - began
-    echo(f"{len(runs) - len(failed)} of {len(runs)} runs are done, {seconds:.0f} s")
-    if failed:
-        echo(f"failed: {', '.join(failed)}")
-    return failed
+    tally = Tally(len(runs), echo)
+    if cluster:
+        for name, outcome in _on_cluster(runs, cluster, threads):
+            tally.tell(name, *outcome)
+    else:
+        _here(runs, jobs, threads, tally)
+    tally.close()
+    return tally.failed
+
+
+def _here(runs: list[Run], jobs: int, threads: int, tally: Tally) -> None:
+    def task(run: Run) -> dict:
+        def act() -> None:
+            tally.tell(run.key, *run_one(run, threads))
+
+        return {"basename": run.key, "actions": [act], "io": {"capture": False}}
+
+    places = {run.key: run.state / "progress" for run in runs}
+    tally.echo(f"{len(runs)} runs, {jobs} at a time")
+    with Board(places, dict.fromkeys(places), tally.echo, short=True) as board:
+        run_tasks([task(run) for run in runs], board, jobs, go_on=True)
 
 
 def run_one(run: Run, threads: int) -> tuple[bool, str]:
     """Run one entry; whether it ended well, and a line about it."""
     began = time.perf_counter()
     try:
-        busy = run_all(
-            run, echo=lambda line: None, epochs=False, jobs=1, threads=threads
-        )
+        busy = run_all(run, echo=silent, jobs=1, threads=threads)
     except UserError as error:
         return False, str(error)
     except Exception as error:
@@ -199,59 +295,20 @@ def run_one(run: Run, threads: int) -> tuple[bool, str]:
     return True, f"done in {time.perf_counter() - began:.1f} s"
 
 
-class _pool:
-    """Submits work to processes here, or to a Dask cluster."""
-
-    def __init__(self, jobs: int, cluster: str | None):
-        self.jobs, self.cluster = jobs, cluster
-
-    def __enter__(self) -> Callable[..., Future]:
-        if self.cluster:
-            self.pool = _client(self.cluster)
-            return lambda *work: self.pool.submit(*work, pure=False, retries=0)
-        # A fresh process for each worker: a forked one would share this one's threads.
-        context = multiprocessing.get_context("spawn")
-        self.pool = ProcessPoolExecutor(
-            self.jobs, mp_context=context, initializer=end_with_parent
-        )
-        return self.pool.submit
-
-    def __exit__(self, kind, *_):
-        if self.cluster:
-            self.pool.close()
-        else:
-            self.pool.shutdown(wait=True, cancel_futures=kind is not None)
-
-
-def _client(address: str):
-    from distributed import Client
+def _on_cluster(runs: list[Run], address: str, threads: int) -> Iterable[tuple]:
+    """Name and outcome of each run, as they end."""
+    from distributed import Client, as_completed
 
     try:
-        return Client(address, timeout=10)
+        client = Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise UserError(
             f"CLUSTER={address}: no Dask scheduler answers here ({error}); expected an "
             "address such as tcp://host:8786"
         ) from None
-
-
-def _finished(futures: dict, cluster: str | None) -> Iterator[Future]:
-    if cluster:
-        from distributed import as_completed as completed
-
-        return iter(completed(futures))
-    return as_completed(futures)
-
-
-def end_with_parent() -> None:
-    """End a worker when the sweep's own process is gone, even by `kill -9`.
-
-    A worker that lived on would keep its run locked for the next call.
-    """
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    with client:
+        work = {client.submit(run_one, r, threads, pure=False): r.key for r in runs}
+        for future in as_completed(work):
+            error = future.exception()
+            outcome = (False, f"its worker failed: {error}") if error else None
+            yield work[future], outcome or future.result()

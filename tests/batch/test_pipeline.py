@@ -1,6 +1,6 @@
 """Runs of small notebooks through the command line, as a user would see them."""
 
-import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib.batch import pipeline
+from lib.batch import run as runs
 from lib.errors import UserError
 from lib.parameters import Parameter, coerce, declared
 from tests.batch.small_series import TRAIN, run, start, times
@@ -32,9 +32,12 @@ def test_second_call_repeats_only_what_changed(place):
     status, out, err = run(place, "report", "-p", "EPOCHS", "2")
     assert (status, err) == (0, "")
     lines = out.splitlines()
-    assert lines[0].startswith("[1/2] 01_prepare: ")
-    assert lines[1:3] == ["02_train epoch 1/2", "02_train epoch 2/2"]
-    assert lines[3].startswith("[2/2] 02_train: ")
+    lines = [line for line in lines if "·" not in line and " 0 s" not in line]
+    assert lines[0].startswith("sample-week: 3 of 3 steps to run, ")
+    steps = ["[1/3] 01_prepare", "[2/3] 02_train", "[3/3] report"]
+    for step in steps:
+        assert f"{step} …" in lines
+        assert any(re.fullmatch(rf"{re.escape(step)}: [\d.]+ s", li) for li in lines)
     first = times(place)
     status, out, _ = run(place, "report", "-p", "EPOCHS", "2")
     assert (status, out) == (0, "report/sample-week/report.pdf is up to date\n")
@@ -47,7 +50,7 @@ def test_second_call_repeats_only_what_changed(place):
 
     results = place / "report" / "sample-week" / "results.csv"
     results.write_text(results.read_text().replace("lstm", "forged"))
-    assert "[2/2] 02_train" in run(place, "report", "-p", "EPOCHS", "3")[1]
+    assert "[2/3] 02_train" in run(place, "report", "-p", "EPOCHS", "3")[1]
     assert "lstm" in results.read_text()
 
 
@@ -59,7 +62,7 @@ def test_killed_run_goes_on_with_the_same_numbers(place):
     first = times(place)["01_prepare.ipynb"]
     status, out, err = run(place, "report")
     assert (status, err) == (0, "")
-    assert "01_prepare" not in out and "[2/2] 02_train" in out
+    assert "01_prepare" not in out and "[2/3] 02_train" in out
     assert times(place)["01_prepare.ipynb"] == first
     assert (
         (place / "report/sample-week/results.csv")
@@ -119,7 +122,6 @@ def test_mistake_gets_one_line(place, arguments, expected):
 
 
 def test_unexpected_error_says_where_the_log_is(place):
-    (place / "report" / "sample-week" / "results.csv").mkdir(parents=True)
     (place / "data" / "processed" / "sample-week").mkdir(parents=True)
     (place / "data/processed/sample-week/meta.json").write_text("{")
     (place / "nb" / "02_train.ipynb").unlink()
@@ -131,38 +133,44 @@ def test_unexpected_error_says_where_the_log_is(place):
 
 
 def test_lock_refuses_a_second_process_and_ignores_a_stale_file(tmp_path):
-    path = tmp_path / "run" / ".state" / "lock"
-    path.parent.mkdir(parents=True)
-    path.write_text("999999")  # left by a process that is gone
+    state = tmp_path / "run" / ".state"
+    state.mkdir(parents=True)
+    for name in ("lock", "owner"):
+        (state / name).write_text("999999")  # left by a process that is gone
     holder = (
         "import sys, time; from pathlib import Path\n"
-        "from lib.batch.pipeline import lock\n"
+        "from lib.batch.run import lock\n"
         "with lock(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(60)"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", holder, str(path)], stdout=subprocess.PIPE
+        [sys.executable, "-c", holder, str(state)], stdout=subprocess.PIPE
     )
     try:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(UserError, match=f"process {other.pid} is writing here"):
-            with pipeline.lock(path):
+            with runs.lock(state):
                 pass
     finally:
         other.kill()
         other.communicate()
-    with pipeline.lock(path):
-        assert path.read_text() == str(os.getpid())
+    with runs.lock(state):
+        pass
 
 
 def test_dependencies_come_from_metadata(tmp_path):
     first, second, third = new_notebook(), new_notebook(), new_notebook()
     third.metadata["requires"] = ["01_a"]
-    books = {"01_a": first, "02_b": second, "03_c": third}
-    requires = {n: pipeline.needed(n, books[n], list(books)) for n in books}
-    assert requires == {"01_a": [], "02_b": ["01_a"], "03_c": ["01_a"]}
-    assert pipeline.choose(("03_c",), requires) == ["01_a", "03_c"]
+    for name, book in (("01_a", first), ("02_b", second), ("03_c", third)):
+        nbformat.write(book, tmp_path / f"{name}.ipynb")
+    whole = runs.plan(runs.Run("sample", "week", folder=tmp_path))
+    assert {step.name: step.requires for step in whole} == {
+        **{"01_a": [], "02_b": ["01_a"], "03_c": ["01_a"]},
+        "report": ["01_a", "02_b", "03_c"],
+    }
+    part = runs.plan(runs.Run("sample", "week", folder=tmp_path, only=("03_c",)))
+    assert [step.name for step in part] == ["01_a", "03_c"]
     with pytest.raises(UserError, match="04_d: no such notebook"):
-        pipeline.choose(("04_d",), requires)
+        runs.plan(runs.Run("sample", "week", folder=tmp_path, only=("04_d",)))
 
 
 def test_a_notebook_that_reads_other_files_follows_them(place):
@@ -170,20 +178,20 @@ def test_a_notebook_that_reads_other_files_follows_them(place):
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata["reads"] = ["report/{run}-*/results.csv"]
     nbformat.write(notebook, path)
-    run = pipeline.Run("sample", "week", name="all", folder=place / "nb")
+    run = runs.Run("sample", "week", name="all", folder=place / "nb")
 
     def executed() -> list[str]:
         lines: list[str] = []
-        pipeline.run_all(run, echo=lines.append)
-        return [line.split()[1] for line in lines if line.startswith("[")]
+        runs.run_all(run, echo=lines.append)
+        return [line.split()[1] for line in lines if line.endswith("train …")]
 
-    assert executed() == ["01_prepare:", "02_train:"]
+    assert executed() == ["02_train"]
     assert executed() == []
     other = place / "report" / "all-UNITS=8" / "results.csv"
     other.parent.mkdir()
     for content in ("one", "two"):
         other.write_text(content)
-        assert executed() == ["02_train:"]
+        assert executed() == ["02_train"]
     assert executed() == []
 
 

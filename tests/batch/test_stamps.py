@@ -1,17 +1,117 @@
 """What a finished notebook left behind: files, hashes."""
 
-import json
 from pathlib import Path
 
+import pytest
+
+from lib import paths
 from lib.batch import stamps
+from lib.parameters import read_notebook
 
 
-def test_stamp_is_written_whole(tmp_path):
+def test_a_damaged_stamp_holds_nothing(tmp_path):
     path = tmp_path / "state" / "01.json"
-    stamps.write_stamp(path, {"inputs": "x"})
-    assert stamps.read_stamp(path) == {"inputs": "x"}
-    path.write_text(json.dumps({"inputs": "x"})[:5])
-    assert stamps.read_stamp(path) == {}
+    described = {"inputs": "x", "files": {"a.npy": "1"}}
+
+    def holds() -> bool:
+        return stamps.holds(
+            path, lambda names: {"inputs": "x", "files": {"a.npy": "1"}}
+        )
+
+    stamps.write(path, described, 3.2)
+    assert holds() and stamps.seconds(path) == 3.2
+    whole = path.read_text()
+    for text in ("", whole[:9], "[1]", "null", '{"files": 1}', '{"files": []}'):
+        path.write_text(text)
+        assert not holds() and stamps.seconds(path) is None
+    for place in range(len(whole)):
+        flipped = chr(ord(whole[place]) ^ 4)
+        path.write_text(whole[:place] + flipped + whole[place + 1 :])
+        holds()  # no error, whatever it says now
+    path.unlink()
+    path.mkdir()
+    assert not holds()
+
+
+NOTEBOOK = """
+{imports}
+%matplotlib inline
+"""
+
+
+def book(imports: str) -> dict:
+    return {
+        "cells": [{"cell_type": "code", "source": NOTEBOOK.format(imports=imports)}]
+    }
+
+
+def test_only_the_imported_parts_of_the_library_count(tmp_path, monkeypatch):
+    library = tmp_path / "lib"
+    for name, text in {
+        "__init__": "",
+        "a/__init__": "",
+        "a/one": "from lib.b import two",
+        "b/__init__": "def two(): pass",
+        "c/__init__": "",
+        "c/three": "def late():\n    from lib import d",
+        "d": "import_module(f'lib.{1}')",
+        "e": "",
+    }.items():
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / f"{name}.py").write_text(text)
+    monkeypatch.setattr(stamps, "LIBRARY", library)
+
+    def changed(imports: str) -> set[str]:
+        """Files whose change is noticed."""
+        found = set()
+        for path in library.rglob("*.py"):
+            text, before = path.read_text(), stamps.library_digest(book(imports))
+            path.write_text(text + "\n# more")
+            stamps._imported_by.cache_clear()
+            if stamps.library_digest(book(imports)) != before:
+                found.add(path.relative_to(library).with_suffix("").as_posix())
+            path.write_text(text)
+        return found
+
+    one = {"__init__", "a/__init__", "a/one", "b/__init__"}
+    assert changed("from lib.a import one") == one
+    assert changed("import lib.b") == {"__init__", "b/__init__"}
+    three = changed("from lib.c.three import late")
+    assert three == {"__init__", "c/__init__", "c/three", "d", "e"}
+    assert changed("import json") == set()
+
+
+def test_a_change_in_the_report_repeats_no_training():
+    notebook = read_notebook(paths.NOTEBOOKS / "03_lstm.ipynb")
+    found, queue = set(), [paths.ROOT / "lib" / "notebook.py"]
+    while queue:
+        path = queue.pop()
+        queue += [p for p in stamps._imported_by(path) if p not in found]
+        found.add(path)
+    folders = {path.relative_to(paths.ROOT / "lib").parts[0] for path in found}
+    assert not folders & {"report", "batch", "recommenders"}
+    assert stamps.library_digest(notebook) == stamps.library_digest(notebook)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("notebook,model,value\n01,lstm,0.5\n", True),
+        ("notebook,model,value\n01,lstm,0.5\n01,ls", False),
+        ("notebook,model,value\n01,lstm,\n", False),
+        ("notebook,model,value\n01,lstm,0.5,7\n", False),
+        ("notebook,model,valve\n01,lstm,0.5\n", False),
+        ("notebook,model,value\n,lstm,0.5\n", False),
+        ("", False),
+        ("\0\0\0", False),
+    ],
+)
+def test_results_that_cannot_be_read_are_made_again(tmp_path, text, kept):
+    path = tmp_path / "results.csv"
+    stamps.drop_damaged_results(path)
+    path.write_text(text)
+    stamps.drop_damaged_results(path)
+    assert path.exists() == kept
 
 
 def test_compiled_files_do_not_change_the_report(tmp_path):

@@ -73,7 +73,7 @@ def test_grid_is_a_product_over_the_defaults(place):
 def test_a_given_data_set_names_the_runs_that_have_none(place):
     file = place / "runs.yaml"
     file.write_text("runs:\n  g: {epochs: 1}\n  own: {dataset: ml-1m, slot: day}\n")
-    given = {"DATASET": "path/to/ml-100k", "SLOT": "7d"}
+    given = {"dataset": "path/to/ml-100k", "slot": "7d"}
     one, own = sweep.read_runs(file, place / "nb", given)
     assert (one.key, one.dataset, one.slot) == ("g-ml-100k-7d", "path/to/ml-100k", "7d")
     assert (own.key, own.dataset, own.slot) == ("own", "ml-1m", "day")
@@ -108,7 +108,7 @@ def test_the_examples_are_valid():
     folder = paths.ROOT / "report"
     runs = sweep.read_runs(folder / "runs.yaml", paths.ROOT / "notebooks")
     assert "sample-by-week" in [run.key for run in runs]
-    given = {"DATASET": "sample", "SLOT": "week"}
+    given = {"dataset": "sample", "slot": "week"}
     place = paths.ROOT / "notebooks" / "experiments"
     runs = sweep.read_runs(folder / "experiments.yaml", place, given)
     assert len(runs) == 3 * 4 * 2 * 3

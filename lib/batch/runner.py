@@ -1,0 +1,164 @@
+"""Tasks in order and side by side, by doit, and lines that tell how far they are."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from doit.api import run_tasks as run_with_doit
+from doit.cmd_base import ModuleTaskLoader
+from doit.reporter import ZeroReporter
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
+
+EVERY = 10  # seconds between two signs of life where nothing can be rewritten
+
+
+class Board(ZeroReporter):
+    """Tells what runs: one live line per task on a terminal, else a line now and then.
+
+    Args:
+        files: of each task, to which it appends lines while it runs.
+        seconds: that each task took when it last ran, None where not known.
+        echo: called with each line that stays.
+        short: leave the lines about begin and end to others.
+    """
+
+    def __init__(
+        self,
+        files: dict[str, Path],
+        seconds: dict[str, float | None],
+        echo: Callable[[str], None],
+        short: bool = False,
+    ):
+        super().__init__(sys.stdout, {})
+        self.files, self.seconds, self.echo = files, seconds, echo
+        self.short = short
+        self.names = list(files)
+        self.began: dict[str, float] = {}  # of the tasks that run now
+        self.errors: dict[str, Exception | str] = {}
+        self.ended = threading.Event()
+        shown = sys.stdout.isatty() and echo is not silent
+        self.live = Live(get_renderable=self._lines) if shown else None
+        self.pulse = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self):
+        self.live.start() if self.live else self.pulse.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        if self.live:
+            self.live.stop()
+
+    def announce(self, run: str, waiting: list[str], jobs: int) -> None:
+        """Say what will happen, and how long it took the last time."""
+        known = [self.seconds[name] for name in waiting]
+        tell = f"{run}: {len(waiting)} of {len(self.names)} steps to run, {jobs} at a "
+        tell += "time" if jobs > 1 else "time, one after the other"
+        if None not in known:
+            tell += f"; they took {duration(sum(known))} of work the last time"
+        self.echo(tell)
+
+    def execute_task(self, task) -> None:
+        """Called by doit, in the task's thread, when it begins."""
+        self.files[task.name].unlink(missing_ok=True)
+        self.began[task.name] = time.monotonic()
+        if not self.live and not self.short:
+            self.echo(f"{self._label(task.name)} …")
+
+    def add_success(self, task) -> None:
+        """Called by doit when a task has ended well."""
+        seconds = time.monotonic() - self.began.pop(task.name)
+        if not self.short:
+            self.echo(f"{self._label(task.name)}: {seconds:.1f} s")
+
+    def add_failure(self, task, fail) -> None:
+        """Called by doit when a task has failed; those that run are waited for."""
+        self.began.pop(task.name, None)
+        self.errors.setdefault(task.name, fail.get_msg())
+        if self.began:
+            self.echo(f"{task.name} failed; waiting for {', '.join(self.began)}")
+
+    def _label(self, name: str) -> str:
+        return f"[{self.names.index(name) + 1}/{len(self.names)}] {name}"
+
+    def _lines(self) -> Group:
+        running = sorted(self.began.items())
+        return Group(
+            *(
+                Text(self._line(*task), overflow="ellipsis", no_wrap=True)
+                for task in running
+            )
+        )
+
+    def _line(self, name: str, began: float) -> str:
+        """How far a task is, with the time left where the last run tells it."""
+        ran = time.monotonic() - began
+        parts = [f"{self._label(name)}: {duration(ran)}"]
+        if (before := self.seconds[name]) and before > ran:
+            parts.append(f"about {duration(before - ran)} left")
+        try:
+            lines = self.files[name].read_text("utf-8").split("\n")
+            parts += [line.strip() for line in lines[:-1][-1:]]
+        except (OSError, ValueError):
+            pass  # nothing has been told yet, or half a character
+        return " · ".join(parts)
+
+    def _beat(self) -> None:
+        while not self.ended.wait(EVERY):
+            for task in list(self.began.items()):
+                self.echo(self._line(*task))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def silent(line: str) -> None:
+    """Say nothing."""
+
+
+def run_tasks(tasks: list[dict], board: Board, jobs: int, go_on: bool = False) -> None:
+    """Do tasks that are not up to date, each after those it depends on.
+
+    Args:
+        tasks: as doit takes them, each with a `basename` and one action.
+        board: told when each begins and ends.
+        jobs: tasks at a time.
+        go_on: do the others when one has failed.
+
+    Raises:
+        Exception: the first that an action raised, when those begun have ended.
+        KeyboardInterrupt: at once; what runs ends with this process.
+    """
+    for task in tasks:
+        task["actions"] = [_kept(task["basename"], *task["actions"], board.errors)]
+
+    def task_all():
+        yield from tasks
+
+    config = {"reporter": board, "num_process": jobs, "par_type": "thread"}
+    # Its own record is of no use here, see lib.batch.run: it vanishes at the end.
+    config |= {"backend": "sqlite3", "dep_file": ":memory:", "continue": go_on}
+    config |= {"verbosity": 0}
+    loader = ModuleTaskLoader({"task_all": task_all, "DOIT_CONFIG": config})
+    run_with_doit(loader, {task["basename"]: {} for task in tasks})
+    for error in board.errors.values():
+        raise error if isinstance(error, Exception) else RuntimeError(error)
+
+
+def _kept(name: str, action: Callable, errors: dict) -> Callable[[], None]:
+    """An action whose error is kept: doit keeps no more than its text."""
+
+    def act() -> None:
+        try:
+            action()
+        except Exception as error:
+            errors[name] = error
+            raise
+
+    return act
