@@ -88,7 +88,8 @@ def _imported(code: str, folder: Path) -> Iterator[Path]:
             for alias in node.names:
                 yield from _files(alias.name)
         elif isinstance(node, ast.Name) and node.id == "import_module":
-            yield from folder.glob("*.py")  # by a name that is made while it runs
+            # by a name that is made while it runs; lib's own are in `_offered`
+            yield from folder.glob("*.py") if folder != LIBRARY else ()
 
 
 def _files(name: str) -> Iterator[Path]:
@@ -96,8 +97,28 @@ def _files(name: str) -> Iterator[Path]:
     first, *parts = name.split(".")
     for length in range(len(parts) + 1 if first == LIBRARY.name else 0):
         place = LIBRARY.joinpath(*parts[:length])
-        module = place.with_name(f"{place.name}.py")
-        yield from (p for p in (module, place / "__init__.py") if p.is_file())
+        module, package = place.with_name(f"{place.name}.py"), place / "__init__.py"
+        yield from (path for path in (module, package) if path.is_file())
+        if package.is_file() and length < len(parts):
+            offered = _offered(package).get(parts[length])
+            yield from [place / f"{offered}.py"] if offered else ()
+
+
+@functools.cache
+def _offered(package: Path) -> dict[str, str]:
+    """Names that a package loads when they are asked for (`lib.names_of`): modules."""
+    calls = [
+        node
+        for node in ast.walk(ast.parse(package.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "names_of"
+    ]
+    return {
+        name.value: module.arg
+        for call in calls
+        for module in call.keywords
+        for name in ast.walk(module.value)
+        if isinstance(name, ast.Constant)
+    }
 
 
 def reporting_digest(folder: Path = LIBRARY / "report") -> str:
