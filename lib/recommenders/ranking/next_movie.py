@@ -165,7 +165,7 @@ class WindowBatches(keras.utils.PyDataset):
         """Row of the first input and number of inputs of every window.
 
         A history that fits is one window; a longer one is cut every `window` movies,
-        counted from a place drawn anew for each user.
+        counted from a place drawn for each user.
         """
         offsets = self.rng.integers(self.window, size=self.train.n_users)
         offsets[self.train.lengths <= self.window] = 0
