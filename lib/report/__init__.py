@@ -2,55 +2,19 @@
 
 from pathlib import Path
 
-from lib.report.appendix import appendix
-from lib.report.document import join
-
-COUNTS = ("Ratings", "rows"), ("Users", "users"), ("Movies", "movies")
 __all__ = ["build_report", "report_title"]
 
 
 def report_title(meta: dict, run: str) -> str:
     """Title of a report on one data set, from its record; the run's name without."""
+    from lib.report.front import slot_words
+
     if "slot" not in meta:
         return run.replace("-", " ").capitalize()
     name = Path(str(meta["dataset"])).name
-    return f"Forecasting the popularity of movies: {name} by {slot_words(meta['slot'])}"
-
-
-def slot_words(slot: str) -> str:
-    """A slot's name for readers: "week", "7 days"."""
-    slot = str(slot).lower()
-    if slot[:-1].isdecimal() and slot.endswith("d"):
-        return f"{slot[:-1]} days"
-    return slot
-
-
-def title_facts(meta: dict) -> list[tuple[str, str]]:
-    """Lines of the title page."""
-    if "dataset" not in meta:
-        return []
-    first, last = (str(meta.get(f"{end}_date", ""))[:10] for end in ("first", "last"))
-    synthetic = " (synthetic)" if meta.get("synthetic") else ""
-    counts = [
-        (label, f"{meta[key]:,}")
-        for label, key in (
-            ("Ratings", "rows"),
-            ("Users", "users"),
-            ("Movies", "movies"),
-        )
-        if key in meta
-    ]
-    facts = [
-        ("Data set", f"{Path(str(meta['dataset'])).name}{synthetic}"),
-        ("Dates", f"{first} to {last}"),
-        *counts,
-    ]
-    if "slots" not in meta:  # the recommenders cut nothing into slots
-        return facts
-    slots = f"{meta['slots']:,} of one {slot_words(meta['slot'])}"
-    if slot_words(meta["slot"])[0].isdecimal():
-        slots = f"{meta['slots']:,} of {slot_words(meta['slot'])}"
-    return [*facts, ("Slots", slots)]
+    items = f"{meta.get('item_name', 'movie')}s"
+    slot = slot_words(meta["slot"])
+    return f"Forecasting the popularity of {items}: {name} by {slot}"
 
 
 def build_report(
@@ -64,7 +28,8 @@ def build_report(
     """Join executed notebooks into report.pdf and report.html.
 
     Args:
-        run_dir: folder of the run: results.csv is read there, the report written.
+        run_dir: folder of the run: results.csv and forecast.csv are read there, the
+            report written.
         notebooks: executed notebooks, one chapter each.
         meta: what preprocessing recorded about the data (meta.json).
         title: title of the report.
@@ -73,24 +38,28 @@ def build_report(
     Returns:
         Paths of report.pdf and report.html.
     """
+    from lib.report.appendix import appendix
+    from lib.report.document import join, mark_appendix
     from lib.report.exporters import ReportHTMLExporter, ReportPDFExporter
+    from lib.report.front import front_outputs, front_page
 
     synthetic = bool(meta.get("synthetic"))
     document = join(notebooks, figures=figures, synthetic=synthetic)
+    document.cells[0].outputs = front_outputs(run_dir, meta)
     document.cells += appendix(notebooks, run_dir, meta)
+    mark_appendix(document)
     document.metadata["report"] = {
         "title": title,
-        "facts": title_facts(meta),
         "synthetic": synthetic,
         "notebooks": [path.stem for path in notebooks],
+        **front_page(run_dir, meta, notebooks),
     }
     made = []
     for exporter in (ReportPDFExporter(), ReportHTMLExporter()):
         content, _ = exporter.from_notebook_node(document)
         path = run_dir / f"report{exporter.file_extension}"
         draft = path.with_suffix(".tmp")
-        data = content if isinstance(content, bytes) else content.encode()
-        draft.write_bytes(data)
+        draft.write_bytes(content if isinstance(content, bytes) else content.encode())
         draft.replace(path)
         made.append(path)
     return made[0], made[1]

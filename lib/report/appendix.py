@@ -31,7 +31,7 @@ def appendix(notebooks: list[Path], run_dir: Path, meta: dict) -> list[NotebookN
     """
     read = {path.stem: nbformat.read(path, as_version=4) for path in notebooks}
     cells = [
-        _heading("# How this report was made", chapter="appendix"),
+        _heading("# How this report was made", chapter="made"),
         _heading(
             "Every number in this report was written by the notebooks named in the "
             "captions, in one run with the data, software and parameters listed here."

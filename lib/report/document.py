@@ -23,9 +23,22 @@ FENCE = re.compile(r"^\s*(```|~~~)")
 LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")
 INITIALS = re.compile(r"^(?:[^\W\d_]\.[\s-]*)+")  # "S. K. " before a surname
 # Sections that serve a reader of the notebook and say nothing on paper.
-LEFT_OUT = {"next", "set-up", "setup", "imports", "imports and globals"}
+LEFT_OUT = {
+    "the naive baseline, again",
+    "next",
+    "set-up",
+    "setup",
+    "imports",
+    "imports and globals",
+}
 LONGEST_CAPTION = 1000  # characters
-HIDDEN_TAG = "no-report"
+HIDDEN_TAG, DETAIL_TAG = "no-report", "appendix"
+# Sections that a reader of the report looks up rather than reads
+DETAILS = re.compile(
+    r"hyper-parameters|prediction types|other recurrent|the same front|as it was"
+    r"|^predicted and true$|forecasting libraries",
+    re.IGNORECASE,
+)
 
 
 def join(
@@ -39,36 +52,128 @@ def join(
         synthetic: mark every caption.
 
     Returns:
-        A notebook whose markdown cells start with at most one heading. Its code cells
-        hold only outputs worth printing. `metadata.references` lists the notebooks'
-        references, each once, in alphabetical order.
+        See `join_nodes`.
     """
-    whole, references = new_notebook(), []
-    for path in notebooks:
-        pieces = list(_split(nbformat.read(path, as_version=4), figures))
-        cells = drop_empty_sections(list(_chapter(pieces, path.stem, references)))
-        section = path.stem
-        for cell in cells:
-            section = cell.metadata.report.get("title") or section
-            for output in cell.get("outputs", []):
-                caption(output, section, path.stem, synthetic)
-        whole.cells += cells
-    whole.metadata["references"] = merge_references(references)
+    nodes = {path.stem: nbformat.read(path, as_version=4) for path in notebooks}
+    return join_nodes(nodes, figures=figures, synthetic=synthetic)
+
+
+def join_nodes(
+    notebooks: dict[str, NotebookNode],
+    *,
+    figures: Path | None = None,
+    synthetic: bool = False,
+) -> NotebookNode:
+    """Join notebooks that are in memory, by name; see `join`.
+
+    Returns:
+        A notebook whose first cell is for the first page and whose markdown cells start
+        with at most one heading. Its code cells hold only outputs worth printing, no
+        table twice. `metadata.references` lists the references that the text cites,
+        each once, in alphabetical order.
+    """
+    whole, references, details = new_notebook(), [], []
+    tables: set[str] = set()
+    for name, notebook in notebooks.items():
+        pieces = list(_split(notebook, figures, tables))
+        chapter = list(_chapter(pieces, name, references))
+        main, moved = split_details(drop_empty_sections(chapter))
+        for part in (main, moved):
+            section = name
+            for cell in part:
+                section = cell.metadata.report.get("title") or section
+                for output in cell.get("outputs", []):
+                    caption(output, section, name, synthetic)
+        whole.cells += main
+        details += moved
+    front = new_code_cell()
+    front.metadata["report"] = {"front": True}
+    whole.cells = [front, *whole.cells]
+    if details:
+        head = _markdown(["# Details"])
+        head.metadata.report["chapter"] = "details"
+        whole.cells += [head, *details]
+    text = " ".join(cell.source for cell in whole.cells)
+    whole.metadata["references"] = [
+        item for item in merge_references(references) if is_cited(item, text)
+    ]
     return from_dict(whole)
 
 
-def _split(notebook: NotebookNode, figures: Path | None) -> Iterator[NotebookNode]:
-    """Cells to print, with markdown cells cut so that each has one heading at most."""
+def mark_appendix(document: NotebookNode) -> None:
+    """Mark where the appendix begins, and what does not float from its place."""
+    begun = False
+    for cell in document.cells:
+        report = cell.metadata.report
+        if report.get("chapter") in ("details", "made") and not begun:
+            begun = report["appendix"] = True
+        for output in cell.get("outputs", []):
+            output.metadata["report"]["fixed"] = begun or report.get("front", False)
+
+
+def split_details(
+    cells: list[NotebookNode],
+) -> tuple[list[NotebookNode], list[NotebookNode]]:
+    """Part a chapter into its main sections and those for the appendix."""
+    main, moved, to = [], [], None
+    chapter = cells[0].metadata.report.get("title", "") if cells else ""
+    for cell in cells:
+        report = cell.metadata.report
+        if report.get("level", 9) <= 2:
+            to = moved if report["level"] == 2 and _is_detail(cell) else main
+            if to is moved:
+                topic = chapter.partition(":")[0]
+                report["title"] = f"{topic}: {report['title']}"
+                rest = cell.source.partition("\n")[2]
+                cell.source = f"## {report['title']}\n{rest}"
+        (main if to is None else to).append(cell)
+    return main, moved
+
+
+def _is_detail(cell: NotebookNode) -> bool:
+    report = cell.metadata.report
+    return bool(report.get("detail") or DETAILS.search(report["title"]))
+
+
+def is_cited(reference: str, text: str) -> bool:
+    """Whether a text names the first author of a reference with its year."""
+    surname = re.match(r"[\w'’-]+", INITIALS.sub("", reference))
+    year = re.search(r"\b(1[89]|20)\d\d\b", reference)
+    if not surname or not year:
+        return False
+    pattern = rf"\b{re.escape(surname[0])}\b.{{0,80}}?{year[0]}"
+    return re.search(pattern, text, re.DOTALL) is not None
+
+
+def _split(
+    notebook: NotebookNode, figures: Path | None, tables: set[str]
+) -> Iterator[NotebookNode]:
+    """Cells to print, with markdown cells cut so that each has one heading at most.
+
+    Args:
+        tables: those printed so far; a table that is among them is left out.
+    """
     for cell in notebook.cells:
         if HIDDEN_TAG in cell_tags(cell) or cell.cell_type == "raw":
             continue
         if cell.cell_type == "code":
-            piece = new_code_cell(outputs=clean_outputs(cell.outputs, figures))
+            outputs = clean_outputs(cell.outputs, figures)
+            piece = new_code_cell(outputs=[o for o in outputs if _is_new(o, tables)])
             piece.metadata["report"] = {}
             yield piece
             continue
         for lines in _at_headings(cell.source):
-            yield _markdown(lines)
+            piece = _markdown(lines)
+            piece.metadata.report["detail"] = DETAIL_TAG in cell_tags(cell)
+            yield piece
+
+
+def _is_new(output: NotebookNode, tables: set[str]) -> bool:
+    """Whether an output is no table that was printed before."""
+    html = output.data.get("text/html", "")
+    known = html in tables
+    tables.add(html)
+    return not html or not known
 
 
 def _markdown(lines: list[str]) -> NotebookNode:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import typst
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, Tag
 from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat.notebooknode import NotebookNode
@@ -14,8 +14,8 @@ from traitlets import Unicode, default
 from traitlets.config import Config
 
 from lib.report import tables
+from lib.report.document import join_nodes, mark_appendix
 from lib.report.markup import inline, render
-from lib.report.outputs import clean_outputs
 from lib.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -38,6 +38,9 @@ class RenderPreprocessor(Preprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple:
         """Translate a notebook, joined (`lib.report.document`) or single."""
+        if "report" not in nb.metadata:  # a single notebook
+            nb = join_nodes({resources["metadata"]["name"] or "notebook": nb})
+            mark_appendix(nb)
         texts, places, anchors, computed = [], [], {}, set()
 
         def translate(text: str, place: dict) -> None:
@@ -53,10 +56,6 @@ class RenderPreprocessor(Preprocessor):
                 continue
             if cell.cell_type != "code":
                 continue
-            if not all(
-                "report" in output.get("metadata", {}) for output in cell.outputs
-            ):
-                cell.outputs = clean_outputs(cell.outputs, None)
             for output in cell.outputs:
                 how = output.metadata["report"]
                 self._output(output, how, resources)
@@ -122,6 +121,25 @@ class ReportTypstExporter(TemplateExporter):
         yield "typst_string", typst_string
 
 
+def compiled(source: str, images: dict[str, bytes], **options) -> bytes | list[bytes]:
+    """Compile Typst source with the layout of the report.
+
+    Args:
+        source: what ReportTypstExporter gives.
+        images: name → content, its `resources["outputs"]`.
+        options: of `typst.compile`, such as `format`. With `pdf_standards=["ua-1"]`
+            the PDF is tagged for screen readers, and typst checks that it is whole.
+    """
+    layout = TEMPLATES / "report_typst" / "report.typ"
+    files = {"report.typ": layout.read_bytes(), "main.typ": source.encode(), **images}
+    with tempfile.TemporaryDirectory() as name:
+        for file, content in files.items():
+            Path(name, file).write_bytes(content)
+        return typst.compile(
+            Path(name, "main.typ"), ignore_system_fonts=True, **options
+        )
+
+
 class ReportPDFExporter(ReportTypstExporter):
     """A report as PDF, compiled by the typst wheel with the fonts inside it."""
 
@@ -135,14 +153,7 @@ class ReportPDFExporter(ReportTypstExporter):
     def from_notebook_node(self, nb, resources=None, **keywords):
         """Translate a notebook to PDF."""
         source, resources = super().from_notebook_node(nb, resources, **keywords)
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            layout = TEMPLATES / "report_typst" / "report.typ"
-            (folder / "report.typ").write_bytes(layout.read_bytes())
-            for file, content in (resources["outputs"] or {}).items():
-                (folder / file).write_bytes(content)
-            (folder / "main.typ").write_text(source)
-            pdf = typst.compile(folder / "main.typ", ignore_system_fonts=True)
+        pdf = compiled(source, resources["outputs"] or {}, pdf_standards=["ua-1"])
         resources["outputs"] = {}
         resources["output_extension"] = ".pdf"
         return pdf, resources
@@ -186,29 +197,45 @@ class ReportHTMLExporter(HTMLExporter):
 
 
 def add_contents(html: str) -> str:
-    """Fill the element `#contents` with links to chapters and sections."""
+    """Number the headings and fill the element `#contents` with links to them."""
     page = BeautifulSoup(html, "html.parser")
     place = page.find(id="contents")
     if place is None:
         return html
     top = page.new_tag("ol")
     place.append(top)
-    for heading in page.select("main h1[id], main h2[id]"):
-        item, link = page.new_tag("li"), page.new_tag("a", href=f"#{heading['id']}")
-        link.string = heading.get_text(" ", strip=True)
-        item.append(link)
-        if heading.find_parent(class_="appendix"):
-            item["class"] = "appendix"
-        elif heading.find_parent(class_="references"):
-            item["class"] = "references"
-        if heading.name == "h1" or not top.contents:
-            top.append(item)
-            continue
-        chapter = top.contents[-1]
-        if chapter.ol is None:
-            chapter.append(page.new_tag("ol"))
-        chapter.ol.append(item)
+    count, appendix = [0, 0, 0], False
+    for heading in page.select("main h1, main h2, main h3"):
+        if heading.find_parent(class_="appendix") and not appendix:
+            count, appendix = [0, 0, 0], True
+        level = int(heading.name[1])
+        number = ""
+        if not heading.find_parent(class_="references"):
+            count = [*count[: level - 1], count[level - 1] + 1, 0, 0][:3]
+            first = chr(64 + count[0]) if appendix else str(count[0])
+            number = ".".join([first, *map(str, count[1:level])])
+        text = heading.get_text(" ", strip=True)
+        if number:
+            mark = page.new_tag("span", attrs={"class": "number-of"})
+            mark.string = number
+            heading.insert(0, mark)
+        if level < 3 and heading.get("id"):
+            link = page.new_tag("a", href=f"#{heading['id']}")
+            link.string = f"{number} {text}".strip()
+            item = page.new_tag("li")
+            item.append(link)
+            _nested(page, top, level).append(item)
     return str(page)
+
+
+def _nested(page: BeautifulSoup, top: Tag, level: int) -> Tag:
+    """The list that an entry of the contents belongs to."""
+    if level == 1 or not top.contents:
+        return top
+    chapter = top.contents[-1]
+    if chapter.ol is None:
+        chapter.append(page.new_tag("ol"))
+    return chapter.ol
 
 
 def typst_string(text: str) -> str:

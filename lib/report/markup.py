@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterator
 
 import pypandoc
 
+from lib.text import printable
+
 READER = "gfm+smart-yaml_metadata_block"
 ENVIRONMENT = re.compile(
     r"(?<!\$)\\begin\{(align|equation|gather|multline|eqnarray)(\*?)\}(.*?)"
@@ -62,7 +64,8 @@ def render(
     for position, part in enumerate(parts):
         if position in computed:
             part = walk(part, _bare)
-        blocks += walk(part, lambda node: _resolve(node, known))
+        part = walk(part, lambda node: _resolve(node, known))
+        blocks += walk(part, _told_formula) if to == "typst" else part
         blocks.append({"t": "RawBlock", "c": [to, comment]})
     document["blocks"] = blocks
     arguments = ["--mathml", "--wrap=none"] if to == "html" else ["--wrap=none"]
@@ -131,6 +134,16 @@ def _bare(node: dict) -> list | None:
     if node.get("t") == "Math":
         return [{"t": "Str", "c": f"${node['c'][1]}$"}]
     return None
+
+
+def _told_formula(node: dict) -> list | None:
+    """Give a formula its TeX source as text for those who hear it."""
+    if node.get("t") != "Math":
+        return None
+    tex = json.dumps(" ".join(printable(node["c"][1]).split()), ensure_ascii=False)
+    raw = [f"#[#set math.equation(alt: {tex});", "]"]
+    before, after = ({"t": "RawInline", "c": ["typst", text]} for text in raw)
+    return [before, node, after]
 
 
 def _resolve(node: dict, known: set[str]) -> list | None:

@@ -1,10 +1,14 @@
 """The report's text, read back from the PDF and the HTML."""
 
+import io
 import re
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
@@ -14,12 +18,14 @@ from pypdf import PdfReader
 from lib import paths
 from lib.parameters import read_notebook
 from lib.report import build_report, report_title
-from lib.report.document import _items, join, merge_references
+from lib.report.document import _items, join, join_nodes, merge_references
 from lib.report.exporters import (
     ReportHTMLExporter,
     ReportPDFExporter,
     ReportTypstExporter,
+    compiled,
 )
+from lib.report.front import forecast_table, front_outputs, front_page
 from lib.report.markup import render
 from lib.report.outputs import clean_outputs
 from lib.report.tables import read_table, to_html, to_typst
@@ -57,6 +63,7 @@ def html(report) -> BeautifulSoup:
 def test_title_page_has_the_data_and_says_synthetic(pages):
     for text in (
         "Forecasting the popularity of movies: sample by week",
+        "The movie-popularity authors · 2026-01-02 · version",
         "Synthetic data",
         "sample (synthetic)",
         "2020-01-06 to 2021-12-31",
@@ -75,9 +82,9 @@ def test_contents_name_chapters_sections_and_pages(pages):
     assert "A How this report was made" in pages[1]
 
 
-def test_every_page_after_the_title_is_numbered(pages):
-    total = len(pages) - 1
-    for number, page in enumerate(pages[1:], start=1):
+def test_every_page_is_numbered(pages):
+    total = len(pages)
+    for number, page in enumerate(pages, start=1):
         assert f"{number} / {total}" in page
 
 
@@ -131,6 +138,63 @@ def test_figures_are_vectors_where_there_is_one(report):
     assert sum(images) == 1  # the second figure has only a PNG
 
 
+def test_no_page_is_more_than_a_third_empty(tmp_path):
+    document = join(write_run(tmp_path), figures=tmp_path / "figures")
+    document.metadata["report"] = {"title": "Title"}
+    source, resources = ReportTypstExporter().from_notebook_node(document)
+    drawn = compiled(source, resources["outputs"], format="png", ppi=36)
+    ink = [plt.imread(io.BytesIO(page)).min(axis=2) < 0.9 for page in drawn]
+    empty = {}
+    for number, page in enumerate(ink, start=1):
+        height = len(page)
+        used = page[int(0.09 * height) : int(0.91 * height)].any(axis=1)
+        gaps = np.diff(np.flatnonzero(np.r_[True, used, True]))
+        empty[number] = gaps.max() / len(used)
+    # a page that a landscape table or the end of a part follows may stay short
+    turned = {n for n, page in enumerate(ink, start=1) if page.shape[1] > page.shape[0]}
+    free = {1, len(ink)} | turned | {n - 1 for n in turned}
+    worst = {n: round(e, 2) for n, e in empty.items() if e > 1 / 3 and n not in free}
+    assert not worst
+
+
+def test_details_move_to_the_appendix_and_no_table_comes_twice():
+    table = new_code_cell(outputs=[table_output(pd.DataFrame({"a": [1]}))])
+    tagged = new_markdown_cell("## 2. Numbers\n\nMore.")
+    tagged.metadata["tags"] = ["appendix"]
+    cells = [
+        *(new_markdown_cell("# LSTM: it learns"), table),
+        *(tagged, new_markdown_cell("### Deep"), table),
+        *(new_markdown_cell("## 3. Hyper-parameters"), new_markdown_cell("Words.")),
+        *(new_markdown_cell("## 4. Main"), new_markdown_cell("The end.")),
+    ]
+    whole = join_nodes({"03_lstm": new_notebook(cells=cells)})
+    titles = [c.source.partition("\n")[0] for c in whole.cells if c.source[:1] == "#"]
+    assert titles == [
+        *("# LSTM: it learns", "## Main", "# Details"),
+        *("## LSTM: Numbers", "## LSTM: Hyper-parameters"),
+    ]
+    assert sum(len(cell.get("outputs", [])) for cell in whole.cells) == 1
+
+
+def test_first_page_tells_findings_and_the_next_slot(tmp_path):
+    shutil.copy(paths.ROOT / "report" / "ml-100k-7d" / "results.csv", tmp_path)
+    forecast = pd.DataFrame({"slot": "1998-04-23", "rank": range(1, 13), "movieId": 7})
+    forecast["title"] = ["<b>First</b>", *["Movie"] * 10, None]
+    forecast = forecast.assign(share=0.0123, expected=61.5, low50=55, high50=70.4)
+    forecast = forecast.assign(low95=40, high95=90, change=[None] + [0.001] * 11)
+    forecast.to_csv(tmp_path / "forecast.csv", index=False)
+    text = front_page(tmp_path, META, [])
+    assert any("nats per request" in line for line in text["abstract"])
+    table, figure = front_outputs(tmp_path, META)
+    assert table.metadata.report.caption.startswith("Forecast for the slot 1998-04-23")
+    _, body = read_table(table.data["text/html"])
+    assert len(body) == 10
+    cells = [cell.text for cell in body[0]]
+    assert cells == ["1", "<b>First</b>", "1.23", "62", "55–70", "40–90", "new"]
+    assert figure.metadata.report.kind == "figure"
+    assert forecast_table(tmp_path / "none.csv", META) is None
+
+
 def test_code_and_progress_are_hidden(pages, html):
     for text in (" ".join(pages), html.get_text()):
         assert "secret_code" not in text
@@ -148,12 +212,12 @@ def test_set_up_empty_and_next_sections_are_left_out(pages):
     assert "What we learned" in text
 
 
-def test_references_are_merged(pages, html):
+def test_references_are_merged_and_those_never_cited_left_out(pages, html):
     text = " ".join(pages)
     assert text.count("Long short-term memory") == 1
-    assert text.count("Adam: A method") == 1
+    assert "Adam: A method" not in text  # never cited
     items = html.select(".references p")
-    assert [item.get_text()[:8] for item in items] == ["Hochreit", "Kingma, "]
+    assert [item.get_text()[:8] for item in items] == ["Hochreit"]
 
 
 def test_appendix_has_versions_device_parameters_and_seeds(pages):
@@ -174,8 +238,10 @@ def test_appendix_has_versions_device_parameters_and_seeds(pages):
 
 def test_html_loads_nothing_and_its_links_lead_somewhere(html):
     for tag in html.find_all(src=True):
-        assert tag["src"].startswith("data:")
+        assert tag["src"].startswith("data:") and tag["alt"]
     assert not html.find_all("script") and not html.find_all("link")
+    policy = html.find("meta", {"http-equiv": "Content-Security-Policy"})["content"]
+    assert policy.startswith("default-src 'none'")
     targets = {tag["id"] for tag in html.find_all(id=True)}
     inner = [a["href"] for a in html.find_all("a", href=True) if a["href"][0] == "#"]
     assert len(inner) > 8
@@ -207,7 +273,7 @@ def test_real_data_are_not_called_synthetic(tmp_path):
     path = tmp_path / "01_x.ipynb"
     nbformat.write(notebook, path)
     whole = join([path], synthetic=False)
-    assert whole.cells[1].outputs[0].metadata.report.caption == (
+    assert whole.cells[2].outputs[0].metadata.report.caption == (
         "Title (notebook 01_x)."
     )
 
