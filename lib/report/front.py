@@ -74,7 +74,8 @@ def forecast_table(path: Path, meta: dict) -> NotebookNode | None:
     """The first rows of the forecast of the next slot; None where there is none."""
     if not path.is_file():
         return None
-    rows = pd.read_csv(path, dtype={"title": str, "slot": str}).head(TOP)
+    rows = pd.read_csv(path, dtype={"title": str, "slot": str})
+    rows = rows[rows["slot"] == rows["slot"].iloc[0]].head(TOP)
     item = meta.get("item_name", "movie")
     shown = pd.DataFrame({"rank": rows["rank"]})
     names = rows["title"].fillna(rows["movieId"].astype(str))
@@ -86,10 +87,11 @@ def forecast_table(path: Path, meta: dict) -> NotebookNode | None:
         shown[f"{level} % interval"] = [
             f"{low:,}–{high:,}" for low, high in ends.values
         ]
-    change = rows["change"].map("{:+.2%}".format, na_action="ignore")
-    shown["change (points)"] = change.fillna("new").str.rstrip("%")
+    change = rows["change"].map("{:+,.0f}".format).mask(rows["new"], "new")
+    shown["change"] = change
     text = f"Forecast for the slot {shown_text(rows['slot'].iloc[0])}: "
-    text += f"the {len(rows)} {item}s with the most requests"
+    text += f"the {len(rows)} {item}s with the most requests, the intervals of their "
+    text += "number, and the change since the last slot"
     text += ". Synthetic data." if meta.get("synthetic") else "."
     return table_output(shown.to_html(index=False, border=0), text)
 

@@ -181,7 +181,8 @@ def test_first_page_tells_findings_and_the_next_slot(tmp_path):
     forecast = pd.DataFrame({"slot": "1998-04-23", "rank": range(1, 13), "movieId": 7})
     forecast["title"] = ["<b>First</b>", *["Movie"] * 10, None]
     forecast = forecast.assign(share=0.0123, expected=61.5, low50=55, high50=70.4)
-    forecast = forecast.assign(low95=40, high95=90, change=[None] + [0.001] * 11)
+    forecast = forecast.assign(low95=40, high95=90, change=3.7)
+    forecast["new"] = [True] + [False] * 11
     forecast.to_csv(tmp_path / "forecast.csv", index=False)
     text = front_page(tmp_path, META, [])
     assert any("nats per request" in line for line in text["abstract"])
@@ -191,6 +192,7 @@ def test_first_page_tells_findings_and_the_next_slot(tmp_path):
     assert len(body) == 10
     cells = [cell.text for cell in body[0]]
     assert cells == ["1", "<b>First</b>", "1.23", "62", "55–70", "40–90", "new"]
+    assert [cell.text for cell in body[1]][-1] == "+4"
     assert figure.metadata.report.kind == "figure"
     assert forecast_table(tmp_path / "none.csv", META) is None
 

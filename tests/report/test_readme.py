@@ -18,7 +18,7 @@ from lib.report.readme import (
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 MAKEFILE = (ROOT / "Makefile").read_text()
-TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
 
 
 def test_the_results_are_those_of_the_stored_runs():
@@ -68,7 +68,7 @@ def test_first_screen_is_short_and_in_plain_sentences():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_is_there(page):
     text = page.read_text("utf-8")
-    used = set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE))
+    used = set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE))
     assert used <= TARGETS
     for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
         assert (page.parent / target).exists(), target
@@ -78,7 +78,7 @@ def test_what_a_page_names_is_there(page):
 
 def test_every_target_is_told():
     text = (ROOT / "docs" / "commands.md").read_text("utf-8")
-    assert TARGETS - {"help"} <= set(re.findall(r"`make ([a-z]+)`", text))
+    assert TARGETS - {"help"} <= set(re.findall(r"`make ([a-z-]+)`", text))
 
 
 def test_the_tree_has_every_folder_of_lib():
