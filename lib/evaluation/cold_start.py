@@ -57,3 +57,45 @@ def cold_start(
     share = table["request_share"]
     table["nats_per_request"] = table["cross_entropy"] / share.where(share > 0)
     return table
+
+
+PARTS = ("movies seen", "bucket of new movies", "within the bucket")
+
+
+def split_entropy(
+    counts: np.ndarray, forecast: np.ndarray, slots: Sequence[int]
+) -> pd.DataFrame:
+    """Cross-entropy of every slot in three parts, which add up to it.
+
+    With Q the share forecast for all movies not requested before the slot, the bucket
+    of new movies, and S their share of the requests:
+
+    - movies seen: −Σ s ln(q / (1 − Q)) over movies requested before;
+    - bucket of new movies: −S ln Q − (1 − S) ln(1 − Q), how many requests go to them;
+    - within the bucket: −Σ s ln(q / Q) over the new ones, which of them.
+
+    Args:
+        counts: (T, M) requests of all slots from the first on.
+        forecast: (T, M) predicted shares.
+        slots: those to score; slots without requests are left out.
+
+    Returns:
+        One row per slot, columns PARTS, in nats.
+    """
+    first = np.where(counts.any(axis=0), (counts > 0).argmax(axis=0), len(counts))
+    rows = {}
+    for t in slots:
+        if not counts[t].any():
+            continue
+        new, s = first >= t, counts[t] / counts[t].sum(dtype=float)
+        q = np.asarray(forecast[t], dtype=float)
+        groups = [(q[~new].sum(), s[~new], q[~new]), (q[new].sum(), s[new], q[new])]
+        inside = [
+            -(share[share > 0] @ np.log(part[share > 0] / total))
+            for total, share, part in groups
+        ]
+        bucket = -sum(
+            share.sum() * np.log(total) for total, share, _ in groups if share.any()
+        )
+        rows[t] = (inside[0], bucket, inside[1])
+    return pd.DataFrame.from_dict(rows, orient="index", columns=list(PARTS))

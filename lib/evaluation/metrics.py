@@ -220,6 +220,34 @@ def mse_floor_per_slot(counts: np.ndarray) -> np.ndarray:
     return np.where(totals > 1, floor, np.nan)
 
 
+def mse_basket_floor(users: np.ndarray, movies: np.ndarray, n_movies: int) -> float:
+    """Squared error of a slot's shares if other users of the same kind had come.
+
+    Whole users are resampled with all they requested. With b(u,i) ∈ {0, 1} the requests
+    of user u, n_u = Σ_i b(u,i) and N = Σ_u n_u, the share s_i = Σ_u b(u,i) / N has in
+    first order the variance U / (U − 1) · Σ_u (b(u,i) − s_i n_u)² / N². Users who never
+    repeat a movie make counts vary less than independent requests do, large baskets
+    make them vary more.
+
+    Args:
+        users, movies: (requests,) who requested what in one slot.
+        n_movies: movies are numbered below it.
+
+    Returns:
+        Mean over all movies, NaN with fewer than two users.
+    """
+    number, user = np.unique(users, return_inverse=True)
+    total, size = len(movies), np.bincount(user)
+    if len(number) < 2:
+        return float("nan")
+    counts = np.bincount(movies, minlength=n_movies)
+    with_size = np.bincount(movies, weights=size[user], minlength=n_movies)
+    s = counts / total
+    squares = counts - 2 * s * with_size + s**2 * np.square(size, dtype=float).sum()
+    scale = len(number) / (len(number) - 1) / total**2
+    return float(squares.mean() * scale)
+
+
 def rmse_floor(counts: np.ndarray) -> float:
     """The noise floor of the RMSE: sqrt(mean of s(1−s)/(N_t−1)) over all cells.
 

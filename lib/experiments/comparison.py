@@ -7,41 +7,160 @@ import pandas as pd
 import polars as pl
 
 from lib.errors import UserError
-from lib.evaluation.caches import oracle_hit_ratio, reactive_hit_ratio
+from lib.evaluation.caches import (
+    REACTIVE,
+    best_correction,
+    best_half_life,
+    hybrid_hit_ratio,
+    oracle_hit_ratio,
+    reactive_hit_ratio,
+)
 from lib.evaluation.calibration import coverage_curve, fit_dispersion, pit
+from lib.evaluation.cold_start import split_entropy
 from lib.evaluation.evaluate import (
     best_simple,
     compare,
-    evaluate,
     judged_on_both,
     over_seeds,
     scores_by_split,
 )
-from lib.evaluation.metrics import floor_gap_closed, hit_ratio_at_k_per_slot
+from lib.evaluation.metrics import (
+    floor_gap_closed,
+    hit_ratio_at_k_per_slot,
+    mse_basket_floor,
+)
 from lib.experiments.task import Task, load_forecasts, normalised
 from lib.figures.style import NETWORKS
 from lib.forecast.baselines import NAIVE
-from lib.forecast.boosted_trees import calendar, lightgbm_forecasts
-from lib.schema import MOVIE, TIMESTAMP
+from lib.forecast.combination import Combination, combine, companions, pooled
+from lib.schema import MOVIE, TIMESTAMP, USER
 
+MEASURES = ("cross_entropy", "rmse", "ndcg_at_10", "hit_ratio_at_50")
+POOLED = (*NETWORKS, "linear", "lightgbm_residual", "lightgbm")
 TUNED_FOR = ("cross_entropy", "rmse")
 LEVELS = np.linspace(0.05, 0.95, 19)
 ENOUGH_CELLS = 500  # to judge intervals by
 
 
-def opponents(task: Task) -> dict[str, pd.DataFrame]:
-    """Per-slot tables of the baselines and LightGBM, every measure at its best.
+def other_forecasts(task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The opponents that learn, with the networks' information or their own.
 
-    A baseline is tuned twice on the validation slots, for cross-entropy and for the
-    RMSE, and meets each measure with the fitting choice.
+    Returns:
+        Model → forecast: `linear`, `lightgbm_residual` and `lightgbm` (tuned for
+        cross-entropy), and `start`, the networks' starting point: the tuned EWMA with a
+        share for new movies by release age. Then LightGBM tuned for the RMSE.
     """
-    grid, split = task.grid, task.split
-    tables = dict(task.naive)
-    boosted = lightgbm_forecasts(grid.counts, split, **calendar(grid))
-    tables["lightgbm"] = judged_on_both(
-        *(evaluate(boosted[m].forecast, grid.counts, split).per_slot for m in TUNED_FOR)
+    found = companions(task.grid, task.features, task.split, TUNED_FOR)
+    forecasts = {name: fitted.forecast for name, fitted in found.items()}
+    start = normalised(np.exp(np.asarray(task.features.log_ewma, dtype=float)))
+    return forecasts | {"start": start}, forecasts.pop("lightgbm_rmse")
+
+
+def pool(task: Task, forecasts: Mapping[str, np.ndarray]) -> Combination:
+    """The default forecast, `best`: networks, linear softmax and trees pooled."""
+    return combine(
+        {name: forecasts[name] for name in POOLED}, task.grid.counts, task.split
     )
+
+
+def all_tables(
+    task: Task, forecasts: Mapping[str, np.ndarray], boosted_rmse: np.ndarray
+) -> dict[str, pd.DataFrame]:
+    """Per-slot table of every model; simple forecasts and LightGBM at their best.
+
+    Baselines and LightGBM on lags are tuned twice on the validation slots, for
+    cross-entropy and for the RMSE, and meet each measure with the fitting choice.
+    """
+    tables = task.naive | {name: task.table(q) for name, q in forecasts.items()}
+    tables["lightgbm"] = judged_on_both(tables["lightgbm"], task.table(boosted_rmse))
     return tables
+
+
+def seed_tables(
+    task: Task, forecasts: Mapping[str, np.ndarray], best: Combination
+) -> dict[str, list[pd.DataFrame]]:
+    """Per-slot tables of single seeds, of every model that has a seed.
+
+    A seed's `ensemble` and `best` are made of that seed's networks. Where networks were
+    trained with one seed only, the three networks stand for three seeds of each.
+    """
+    kept: dict[str, dict[str, np.ndarray]] = {}
+    for (model, kind, seed), forecast in load_forecasts(task.folder).items():
+        if kind == 3 and seed != "mean":
+            kept.setdefault(model, {})[seed] = forecast
+    seeds = set.intersection(*(set(kept[model]) for model in NETWORKS))
+    if len(seeds) < 2:
+        draws = [dict.fromkeys(NETWORKS, forecasts[one]) for one in NETWORKS]
+        alone = dict.fromkeys(kept, [forecasts[one] for one in NETWORKS])
+    else:
+        draws = [{model: kept[model][seed] for model in NETWORKS} for seed in seeds]
+        alone = {model: list(found.values()) for model, found in kept.items()}
+    alone["ensemble"] = [normalised(np.mean(list(d.values()), axis=0)) for d in draws]
+    alone["best"] = [
+        pooled(best.pool, best.weights, {**forecasts, **draw}) for draw in draws
+    ]
+    return {
+        model: [task.table(forecast) for forecast in found]
+        for model, found in alone.items()
+        if len(found) > 1
+    }
+
+
+def every_pair(
+    tables: Mapping[str, pd.DataFrame],
+    seeds: Mapping[str, list[pd.DataFrame]],
+    part: str | None = "test",
+) -> pd.DataFrame:
+    """Every model against every other in four measures, see `evaluate.compare`.
+
+    Returns:
+        Index model, opponent, metric; columns difference, low, high, slots, verdict.
+    """
+
+    def of(table):
+        return table if part is None else table[table["split"] == part]
+
+    test = {model: of(table) for model, table in tables.items()}
+    single = {model: [of(t) for t in found] for model, found in seeds.items()}
+    rows = {}
+    for one in test:
+        for two in test:
+            if one != two:
+                more = (single.get(one, ()), single.get(two, ()))
+                rows[one, two] = compare(test[one], test[two], MEASURES, *more)
+    return pd.concat(rows, names=["model", "opponent", "metric"])
+
+
+def tally(pairs: pd.DataFrame) -> pd.DataFrame:
+    """How many opponents each model is better than, even with, worse than, as text."""
+    counted = pairs.groupby(["model", "metric"])["verdict"].value_counts()
+    counted = counted.unstack(fill_value=0).reindex(
+        columns=["better", "even", "worse"], fill_value=0
+    )
+    text = counted.astype(str).agg(" / ".join, axis=1).unstack()
+    first = counted["better"] - counted["worse"]
+    return text[list(MEASURES)].loc[
+        first.groupby("model").sum().sort_values().index[::-1]
+    ]
+
+
+def gains(
+    task: Task, forecasts: Mapping[str, np.ndarray], reference: str
+) -> pd.DataFrame:
+    """Nats per request saved on a reference over the test slots, in three parts.
+
+    Returns:
+        One row per model, columns of `cold_start.split_entropy` and their sum, `total`.
+    """
+    counts, slots = task.grid.counts, task.split.test
+    base = split_entropy(counts, forecasts[reference], slots)
+    rows = {
+        model: (base - split_entropy(counts, q, slots)).mean()
+        for model, q in forecasts.items()
+        if model != reference
+    }
+    table = pd.DataFrame(rows).T
+    return table.assign(total=table.sum(axis=1)).sort_values("total", ascending=False)
 
 
 def network_forecasts(task: Task) -> dict[str, np.ndarray]:
@@ -97,49 +216,60 @@ def all_scores(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     }
 
 
-def differences(
-    tables: Mapping[str, pd.DataFrame], ours: str, metrics: Sequence[str]
-) -> pd.DataFrame:
-    """One model against every opponent, paired over the test slots.
-
-    Returns:
-        Index opponent, metric; columns difference, low, high, slots, verdict.
-    """
-    test = {m: t[t["split"] == "test"] for m, t in tables.items()}
-    rows = {
-        model: compare(test[ours], test[model], metrics)
-        for model in (*NAIVE, "lightgbm")
-    }
-    return pd.concat(rows, names=["opponent", "metric"])
-
-
 def caches(
     task: Task, forecasts: Mapping[str, np.ndarray], capacities: Sequence[int]
 ) -> pd.DataFrame:
-    """Cache hit ratio over the test slots by capacity, beside LRU, LFU and oracle.
+    """Cache hit ratio over the test slots by capacity, beside caches that react.
+
+    Half-life and correction are chosen on the validation slots.
 
     Args:
         task: the run.
-        forecasts: model → forecast; the cache holds the K movies of largest share.
+        forecasts: model → forecast, `best` among them; the cache holds the K movies of
+            largest share.
         capacities: numbers of movies K.
 
     Returns:
-        Index capacity, one column per model and policy.
+        Index capacity, one column per model and policy; `hybrid` is `best` corrected
+        within the slot by what is requested.
     """
     grid, slots = task.grid, np.asarray(task.split.test)
     slots = slots[grid.counts[slots].sum(axis=1) > 0]
-    movies, request_slots = _requests(task)
+    log, early = _requests(task), task.split.validation
     rows = {}
     for k in capacities:
         rows[k] = {
             model: hit_ratio_at_k_per_slot(grid.counts[slots], q[slots], k).mean()
             for model, q in forecasts.items()
         }
-        for policy in ("lru", "lfu"):
-            hits = reactive_hit_ratio(policy, movies, request_slots, slots, k)
+        chosen = best_correction(forecasts["best"], *log, early, k)
+        hits = hybrid_hit_ratio(forecasts["best"], *log, slots, k, chosen)
+        rows[k]["hybrid"] = np.nanmean(hits)
+        for policy in REACTIVE:
+            more = {}
+            if policy == "lfu_decayed":
+                more = {"half_life": best_half_life(*log, early, k)}
+            hits = reactive_hit_ratio(policy, *log, slots, k, **more)
             rows[k][policy] = np.nanmean(hits)
         rows[k]["oracle"] = np.nanmean(oracle_hit_ratio(grid.counts, slots, k))
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("capacity")
+
+
+def basket_floor(task: Task) -> float:
+    """RMSE that other users of the same kind would leave, over the test slots.
+
+    See `lib.evaluation.metrics.mse_basket_floor`.
+    """
+    log = pl.read_parquet(task.folder / "requests.parquet", columns=[USER, TIMESTAMP])
+    users = log.sort(TIMESTAMP, maintain_order=True)[USER].to_numpy()
+    movies, slots = _requests(task)
+    values = []
+    for slot in task.split.test:
+        first, last = np.searchsorted(slots, [slot, slot + 1])
+        part = slice(first, last)
+        number = task.grid.counts.shape[1]
+        values.append(mse_basket_floor(users[part], movies[part], number))
+    return float(np.sqrt(np.nanmean(values)))
 
 
 def _requests(task: Task) -> tuple[np.ndarray, np.ndarray]:

@@ -266,16 +266,21 @@ def write_forecast(
     else:
         made = train(grid, run, settings, seeds)
     table = forecast_slots(grid, made.split, made.best, horizon)
-    report.mkdir(parents=True, exist_ok=True)
-    write_text(report / "forecast.csv", table.to_csv(index=False, float_format="%.8g"))
+    past = None if last else run_backtest(grid, run, settings, seeds, horizon)
+    write_tables(report, table, past)
+    return lines + _headlines(table)
+
+
+def write_tables(report: Path, table: pd.DataFrame, past: pd.DataFrame | None) -> None:
+    """Write a forecast and its backtest to report/<run>, each file whole or not."""
+    text = table.to_csv(index=False, float_format="%.8g")
+    write_text(report / "forecast.csv", text)
     part = report / ".forecast.parquet.part"
     table.to_parquet(part, index=False)
     part.replace(report / "forecast.parquet")
-    if not last:
-        past = run_backtest(grid, run, settings, seeds, horizon)
+    if past is not None:
         text = past.to_csv(index=False, float_format="%.6g")
         write_text(report / "forecast_backtest.csv", text)
-    return lines + _headlines(table)
 
 
 def _headlines(table: pd.DataFrame) -> list[str]:

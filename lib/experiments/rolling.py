@@ -6,12 +6,14 @@ LightGBM are tuned anew, too; the networks keep their settings.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from lib import paths
+from lib.data.arrays import identity
+from lib.data.grid import Grid
 from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
@@ -40,43 +42,43 @@ def rolling_networks(
         model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the
         mean of all networks' shares.
     """
-    counts, folder = task.grid.counts, task.folder / "training"
+    folder = task.folder / "training"
     origins = rolling_origins(len(task.grid.slots), n_origins)
+    memory: dict[tuple, np.ndarray] = {}
 
-    @cache
-    def known(split: Split):
-        grid = task.grid.until(split.test.stop)
-        return grid, build_features(grid, split, task.folder)
-
-    @cache
-    def forecast_of(one: Settings, split: Split) -> np.ndarray:
-        grid, data = known(split)
-        trained = {
-            seed: run(
-                data,
-                grid.counts,
-                one,
-                split,
-                seed=seed,
-                folder=folder,
-                name=f"{one.cell} until slot {split.test.start} seed {seed}",
-                watch=False,
-            )
-            for seed in seeds
-        }
-        return mean_forecast(trained)
+    def forecast_of(one: Settings, counts: np.ndarray, split: Split) -> np.ndarray:
+        key = one, split, identity(counts)
+        if key not in memory:
+            grid = _given(task, counts)
+            data = build_features(grid, split)
+            name = f"{one.cell} until slot {split.test.start}"
+            trained = {
+                seed: run(
+                    data,
+                    counts,
+                    one,
+                    split,
+                    seed=seed,
+                    folder=folder,
+                    name=f"{name} seed {seed}",
+                    watch=False,
+                )
+                for seed in seeds
+            }
+            memory[key] = mean_forecast(trained)
+        return memory[key]
 
     def network(one: Settings):
-        return lambda _, split: forecast_of(one, split)
+        return lambda counts, split: forecast_of(one, counts, split)
 
-    def ensemble(_, split: Split) -> np.ndarray:
+    def ensemble(counts: np.ndarray, split: Split) -> np.ndarray:
         return normalised(
-            np.mean([forecast_of(one, split) for one in settings], axis=0)
+            np.mean([forecast_of(one, counts, split) for one in settings], axis=0)
         )
 
     forecasters = {one.cell: network(one) for one in settings} | {"ensemble": ensemble}
     return {
-        name: evaluate_rolling(forecaster, counts, origins)
+        name: evaluate_rolling(forecaster, task.grid.counts, origins)
         for name, forecaster in forecasters.items()
     }
 
@@ -93,19 +95,28 @@ def rolling_opponents(task: Task, n_origins: int) -> dict[str, pd.DataFrame]:
     counts = task.grid.counts
     origins = rolling_origins(len(task.grid.slots), n_origins)
 
-    @cache
-    def boosted(split: Split):
-        grid = task.grid.until(split.test.stop)
-        return lightgbm_forecasts(grid.counts, split, **calendar(grid))
+    memory: dict[tuple, dict] = {}
 
     def trees(metric: str):
-        return lambda _, split: boosted(split)[metric].forecast
+        def forecaster(counts: np.ndarray, split: Split) -> np.ndarray:
+            key = split, identity(counts)
+            if key not in memory:
+                known = calendar(_given(task, counts))
+                memory[key] = lightgbm_forecasts(counts, split, **known)
+            return memory[key][metric].forecast
+
+        return forecaster
 
     tables = rolling_naive(counts, origins)
     tables["lightgbm"] = judged_on_both(
         *(evaluate_rolling(trees(metric), counts, origins) for metric in TUNED_FOR)
     )
     return tables
+
+
+def _given(task: Task, counts: np.ndarray) -> Grid:
+    """The grid as known before the end of the given counts, with these counts."""
+    return replace(task.grid.until(len(counts)), counts=counts)
 
 
 def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

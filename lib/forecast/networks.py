@@ -34,6 +34,7 @@ CELLS = {
     "bidirectional_lstm": layers.LSTM,
     "conv1d_lstm": layers.LSTM,
     "conv1d_gru": layers.GRU,
+    "dense": layers.Dense,  # no recurrence: what a recurrent layer is compared with
 }
 OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -98,10 +99,18 @@ def recurrent_stack(
         only the last step is put out.
     """
     layer, steps = _choose("cell", cell, CELLS), x.shape[-2]
+    if cell == "dense" and every_step:
+        raise UserError(
+            "cell 'dense' has no steps, so it cannot put out one for each; use type 3 "
+            "or 4."
+        )
 
     def apply(one, x):
         return MovieWise(one, name=one.name)(x) if len(x.shape) == 4 else one(x)
 
+    if cell == "dense":
+        x = apply(layers.Flatten(name="window_at_once"), x)
+        return apply(layer(units, activation="tanh", name="dense"), x)
     if cell.startswith("conv1d"):
         width = min(3, steps)
         front = layers.Conv1D(
@@ -142,7 +151,8 @@ def build_model(
     """A compiled network.
 
     Args:
-        cell: simple_rnn, lstm, gru, bidirectional_lstm, conv1d_lstm or conv1d_gru.
+        cell: simple_rnn, lstm, gru, bidirectional_lstm, conv1d_lstm, conv1d_gru,
+            or dense: the window at once, no recurrence.
         n_movies: movies of the grid, which only joint networks have to know.
         n_series: features of a movie in every slot of the window.
         n_context: features of a movie at the end of the window.

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from lib import paths
+from lib.evaluation.evaluate import check_no_leak
 from lib.experiments import rolling
-from lib.experiments.wording import rolling_conclusion
 from lib.forecast import boosted_trees as opponents
 from lib.forecast.baselines import NAIVE
 from lib.forecast.trainer import Settings
@@ -38,7 +38,7 @@ def test_all_models_meet_the_same_slots(tables):
 
 
 @pytest.mark.slow
-def test_differences_and_their_conclusion(tables):
+def test_differences_are_those_of_the_tables(tables):
     names = ["ewma", "lightgbm"]
     table = rolling.rolling_differences(tables, "ensemble", names)
     expected = (tables["ensemble"] - tables["ewma"])["cross_entropy"].mean()
@@ -47,21 +47,26 @@ def test_differences_and_their_conclusion(tables):
     wider = rolling.rolling_differences(tables, "ensemble", names, ["lstm", "gru"])
     row = wider.loc[("ewma", "cross_entropy")]
     assert row["difference"] == found["difference"] and row["low"] < found["low"]
-    text = rolling_conclusion(table, rolling.rolling_scores(tables))
-    assert f"{len(tables['ewma'])} slots, cross-entropy" in text
 
 
-def test_the_conclusion_tells_even_from_worse():
-    index = pd.MultiIndex.from_product(
-        [["ewma", "lightgbm", "tsb"], rolling.METRICS], names=["opponent", "metric"]
-    )
-    verdicts = ["better", "even", "even", "even", "even", "even", "worse", "even", "x"]
-    table = pd.DataFrame({"verdict": verdicts, "slots": 9}, index=index)
-    scores = pd.DataFrame({"cross_entropy": [5.0]}, index=["gru"])
-    text = rolling_conclusion(table, scores)
-    first = text.splitlines()[0]
-    assert "better beyond chance than 1 of 3 opponents" in first
-    assert "even with LightGBM" in first and "worse than TSB" in first
+@pytest.mark.slow
+def test_what_is_rolled_reads_the_counts_it_is_given(small_task):
+    """Forecasters are caught that ignore them, or know later slots."""
+    seen = []
+
+    def check(forecaster, counts, origins):
+        check_no_leak(forecaster, counts, origins[0], catalogue=False)
+        seen.append(forecaster)
+        return pd.DataFrame()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rolling, "evaluate_rolling", check)
+        patch.setattr(rolling, "rolling_naive", lambda *_: {})
+        patch.setattr(rolling, "judged_on_both", lambda *_: None)
+        patch.setattr(opponents, "ROUNDS", (10,))
+        rolling.rolling_networks(small_task, SETTINGS[:1], [0], 2)
+        rolling.rolling_opponents(small_task, 2)
+    assert len(seen) == 4
 
 
 def test_stored_peers_count_only_for_the_same_slots(tmp_path, monkeypatch):

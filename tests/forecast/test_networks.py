@@ -44,7 +44,7 @@ def randomised(model, seed=0):
 
 
 def possible(cell, kind):
-    return not (cell.startswith("bidirectional") and kind in MANY_TO_MANY)
+    return not (cell.startswith(("bidirectional", "dense")) and kind in MANY_TO_MANY)
 
 
 PAIRS = [(c, k) for c in CELLS for k in PREDICTION_TYPES if possible(c, k)]
