@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from lib.data.audience import count_requests, user_ranges
 from lib.data.checks import check, stage
 from lib.data.logfile import LOG_COLUMNS, LogFile
 from lib.data.slots import end_of_slots, slot_start
@@ -21,7 +22,7 @@ from lib.errors import UserError
 from lib.schema import MOVIE, TIMESTAMP, TITLE, USER
 
 _ROW = "row"
-_BATCH = 1 << 18  # rows
+_GOLDEN = pl.lit(0x9E3779B97F4A7C15, pl.UInt64)  # 2^64 over the golden ratio
 
 
 @dataclass
@@ -61,7 +62,7 @@ def clean_requests(
     """
     stage(log, target)
     facts = check(log, target)
-    staged = pl.scan_parquet(target)
+    staged = pl.scan_parquet(target, glob=False)
     steps = [
         _without_blank(facts.blank, repairs),
         _in_seconds(facts.unit, facts.rows - facts.blank, repairs),
@@ -143,7 +144,7 @@ def _replace(rows: pl.LazyFrame, target: Path) -> None:
 
 
 def repeated_rows(staged: Path, unit: int = 1) -> tuple[pl.Series, int]:
-    """Find repeated requests in little memory: 8 bytes a row.
+    """Find repeated requests, users by users, so that memory does not grow with rows.
 
     Rows are compared by a hash first; those whose hash occurs twice, in full.
 
@@ -155,42 +156,56 @@ def repeated_rows(staged: Path, unit: int = 1) -> tuple[pl.Series, int]:
         Row numbers (uint32) of all but the first with the same user, movie and second,
         and the number of other rows whose user and movie occurred before.
     """
-    none = pl.Series(_ROW, [], pl.UInt32)
-    pair, second = [pl.col(USER), pl.col(MOVIE)], pl.col(TIMESTAMP) // unit
-    repeats = len(_repeated_hashes(staged, pair))
-    if not repeats:
-        return none, 0
-    request = [*pair, second]
-    again = np.unique(_repeated_hashes(staged, request))
-    if not len(again):
-        return none, repeats
-    suspects = (
-        pl.scan_parquet(staged)
-        .with_row_index(_ROW)
-        .filter(pl.col(TIMESTAMP).is_not_null())
-        .select(_ROW, *request, hash=pl.struct(request).hash())
-        .join(pl.LazyFrame({"hash": again}), on="hash", how="semi")
-        .drop("hash")
+    rows = pl.scan_parquet(staged, glob=False)
+    pair, second = _hash(rows, [USER, MOVIE]), pl.col(TIMESTAMP) // unit
+    request = pair * _GOLDEN + second.cast(pl.UInt64)
+    extra, again = [], 0
+    for some in user_ranges(count_requests(staged, USER)):
+        some = some & pl.col(TIMESTAMP).is_not_null()
+        hashes = rows.filter(some).select(pair=pair, request=request)
+        hashes = hashes.collect(engine="streaming")
+        repeats = _repeated(hashes["pair"])
+        again += len(repeats)
+        if not len(repeats):
+            continue
+        suspects = np.unique(_repeated(hashes["request"]))
+        del hashes
+        if len(suspects):
+            extra.append(_extra(rows, some, request, suspects, second))
+    if not extra:
+        return pl.Series(_ROW, [], pl.UInt32), again
+    found = pl.concat(extra).sort()
+    return found, again - found.len()
+
+
+def _hash(rows: pl.LazyFrame, columns: list[str]) -> pl.Expr:
+    """A hash (uint64) of two ids.
+
+    Of numbers whose product is below 2^62 no two pairs have the same: multiples of the
+    golden ratio keep as far from each other as any can (Knuth 1973, §6.4).
+    """
+    types = rows.collect_schema()
+    if pl.String in (types[c] for c in columns):
+        return pl.struct(columns).hash()
+    first, second = (pl.col(c).cast(pl.UInt64, wrap_numerical=True) for c in columns)
+    return first * _GOLDEN + second
+
+
+def _repeated(hashes: pl.Series) -> np.ndarray:
+    """Hashes that occurred before; one that n rows share is there n - 1 times."""
+    ordered = np.sort(hashes.to_numpy())
+    return ordered[1:][ordered[1:] == ordered[:-1]]
+
+
+def _extra(rows, some, request, suspects: np.ndarray, second: pl.Expr) -> pl.Series:
+    """Numbers of the rows, among those with suspect hashes, that repeat another."""
+    same = [USER, MOVIE, TIMESTAMP]
+    found = (
+        rows.with_row_index(_ROW)
+        .filter(some)
+        .select(_ROW, USER, MOVIE, second, hash=request)
+        .join(pl.LazyFrame({"hash": suspects}), on="hash", how="semi")
         .collect(engine="streaming")
         .sort(_ROW)
     )
-    extra = suspects.filter(~pl.struct(USER, MOVIE, TIMESTAMP).is_first_distinct())
-    return extra[_ROW], repeats - extra.height
-
-
-def _repeated_hashes(staged: Path, columns: list[pl.Expr]) -> np.ndarray:
-    """Hashes (uint64) of the columns, one for each row that has the hash of another.
-
-    A hash that n rows share is there n - 1 times.
-    """
-    rows = pl.scan_parquet(staged)
-    known = rows.filter(pl.col(TIMESTAMP).is_not_null())
-    hashed = known.select(hash=pl.struct(columns).hash())
-    hashes = np.empty(rows.select(pl.len()).collect().item(), dtype=np.uint64)
-    filled = 0
-    for piece in hashed.collect_batches(chunk_size=_BATCH, maintain_order=False):
-        hashes[filled : filled + piece.height] = piece["hash"].to_numpy()
-        filled += piece.height
-    hashes = hashes[:filled]
-    hashes.sort()
-    return hashes[1:][hashes[1:] == hashes[:-1]]
+    return found.filter(~pl.struct(same).is_first_distinct())[_ROW]

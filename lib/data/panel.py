@@ -6,6 +6,9 @@ is on Polars, on one machine, and on Dask, on a cluster.
 For movie i and slot t, with c(i,t) the number of ratings that i received in t:
 requests = c(i,t), popularity = c(i,t) / sum over j of c(j,t), mean_rating = the mean of
 the slot's ratings of i. Only movies with at least one request in the slot have a row.
+
+Ratings are summed in millionths of a star: whole numbers, whose sum does not depend on
+the order in which threads and workers come to add them.
 """
 
 from pathlib import Path
@@ -47,7 +50,8 @@ PANEL_SCHEMA = pl.Schema(
 # first week fits, and 42 bits for the movie
 PACKED_BELOW = 2**42
 _SHIFT = 72
-_KEY = "key"
+_KEY, _SUM, _RATED = "key", "sum", "rated"
+_MILLIONTHS = 1_000_000.0  # of a star; floats hold sums of 1.8e9 ratings exactly
 
 
 def build_panel(log, movies, slot: str, packed: bool = True):
@@ -78,6 +82,9 @@ def build_panel(log, movies, slot: str, packed: bool = True):
         .with_columns(
             (nw.col(SLOT) * 1_000_000).cast(nw.Datetime("us")),
             (nw.col(REQUESTS) / nw.col("total")).alias(POPULARITY),
+            nw.when(nw.col(_RATED) > 0)
+            .then(nw.col(_SUM) / (nw.col(_RATED) * _MILLIONTHS))
+            .alias(MEAN_RATING),
         )
         .sort(*([_KEY] if packed else [SLOT, MOVIE]))
         .select(*PANEL_COLUMNS)
@@ -85,25 +92,41 @@ def build_panel(log, movies, slot: str, packed: bool = True):
     )
 
 
+def _counts() -> list[nw.Expr]:
+    return [
+        nw.len().alias(REQUESTS),
+        nw.col(RATING).sum().alias(_SUM),
+        nw.col(RATING).count().alias(_RATED),
+    ]
+
+
 def _count(log: nw.LazyFrame, start: nw.Expr) -> nw.LazyFrame:
-    """Requests and mean rating of each movie and slot (its start, Unix seconds)."""
-    requests = log.select(nw.col(MOVIE), nw.col(RATING), start.alias(SLOT))
-    return requests.group_by(SLOT, MOVIE).agg(
-        nw.len().alias(REQUESTS), nw.col(RATING).mean().alias(MEAN_RATING)
-    )
+    """Requests and ratings of each movie and slot (its start, Unix seconds)."""
+    requests = log.select(nw.col(MOVIE), _millionths(), start.alias(SLOT))
+    return requests.group_by(SLOT, MOVIE).agg(*_counts())
+
+
+def _millionths() -> nw.Expr:
+    return (nw.col(RATING) * _MILLIONTHS).round(0)
+
+
+def packed_slot(start):
+    """The upper bits of a packed number, for a slot's start in Unix seconds."""
+    return (start // 3_600 + _SHIFT) * PACKED_BELOW
+
+
+def unpacked_slot(key):
+    """The slot's start (Unix seconds) of a packed number."""
+    return (key // PACKED_BELOW - _SHIFT) * 3_600
 
 
 def _count_packed(log: nw.LazyFrame, start: nw.Expr) -> nw.LazyFrame:
     """The same as `_count`, grouped by a single number."""
-    key = (start // 3_600 + _SHIFT) * PACKED_BELOW + nw.col(MOVIE)
-    counts = (
-        log.select(nw.col(RATING), key.alias(_KEY))
-        .group_by(_KEY)
-        .agg(nw.len().alias(REQUESTS), nw.col(RATING).mean().alias(MEAN_RATING))
-    )
+    key = packed_slot(start) + nw.col(MOVIE)
+    counts = log.select(_millionths(), key.alias(_KEY)).group_by(_KEY).agg(*_counts())
     return counts.with_columns(
         (nw.col(_KEY) % PACKED_BELOW).alias(MOVIE),
-        ((nw.col(_KEY) // PACKED_BELOW - _SHIFT) * 3_600).alias(SLOT),
+        unpacked_slot(nw.col(_KEY)).alias(SLOT),
     )
 
 

@@ -89,7 +89,9 @@ def preprocess(
         names = clean_requests(source.log, requests, slot, max_slots, repairs)
         movies = _movies(source, requests, names, repairs)
         users = _users(source.users, requests, repairs)
-        slots, returning = count_audience(requests, slot)
+        slots, returning = count_audience(
+            requests, slot, users.filter(pl.col(REQUESTS) > 0)
+        )
         _note_far_rows(slots, repairs)
         write_panel(requests, movies, slot, work / "panel.parquet", cluster)
         tables = {"movies": movies, "users": users, "slots": slots}

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from lib import paths
-from lib.data.audience import count_audience
+from lib.data.audience import count_audience, count_requests
 from lib.data.grid import load_grid
 from lib.data.preprocess import dataset_folder, preprocess
 from tests.data.test_sources import write_csv
@@ -31,7 +31,7 @@ def log(tmp_path):
 
 
 def test_every_slot_has_its_users_and_returning_requests(log):
-    slots, _ = count_audience(log, "day")
+    slots, _ = count_audience(log, "day", count_requests(log, "userId"))
     assert slots["slot"].diff().drop_nulls().dt.total_days().to_list() == [1] * 4
     assert slots.drop("slot").rows() == [
         (3, 2, 0),
@@ -43,7 +43,7 @@ def test_every_slot_has_its_users_and_returning_requests(log):
 
 
 def test_returning_requests_of_a_movie_in_a_slot(log):
-    _, cells = count_audience(log, "day")
+    _, cells = count_audience(log, "day", count_requests(log, "userId"))
     days = (cells["slot"].dt.epoch("s") - MONDAY) // DAY
     assert list(zip(days, *cells.drop("slot").iter_columns(), strict=True)) == [
         (1, 8, 1),
