@@ -1,0 +1,218 @@
+"""Runs, files of runs and places that are wrong: one line, and nothing hangs."""
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+
+from lib import command_line, paths
+from lib.batch import sweep
+from lib.batch.run import Run, check_run, lock
+from lib.errors import UserError
+from lib.parameters import Parameter, coerce
+
+DEEP = "runs: " + "{a: " * 900 + "1" + "}" * 900
+BOMB = "a: &a [x, x]\nb: &b [*a, *a, *a]\nruns: {r: {epochs: *b}}"
+HUGE = "runs:\n  g:\n    grid:\n" + "".join(
+    f"      P{i}: [{', '.join(map(str, range(1, 1001)))}]\n" for i in range(3)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("runs:\n  a: {epochs: 1}\n  a: {epochs: 2}", "line 3: a is said twice here"),
+        ("runs:\n  a: {epochs: 1, EPOCHS: 2}", "line 2: EPOCHS is said twice here"),
+        ("runs:\n  Night: {epochs: 1}\n  night: {epochs: 2}", "night is said twice"),
+        (
+            "runs:\n  x-EPOCHS=1: {lr: 1}\n  x: {grid: {epochs: [1]}}",
+            "two runs have the name",
+        ),
+        ("runs:\n  a: {DATASET: ml-100k}", "run a: found DATASET; write dataset"),
+        ("runs:\n  a: {RUN_NAME: ../../x}", "RUN_NAME is not a parameter of single"),
+        ("runs:\n  a: {run_name: ../../x}", "RUN_NAME is not a parameter of single"),
+        ("defaults: {run_name: b}\nruns:\n  a: {lr: 1}", "RUN_NAME is not a parameter"),
+        ("runs:\n  '': {epochs: 1}", "expected a name"),
+        ("runs:\n  ../../x: {epochs: 1}", "the name of a run becomes a folder"),
+        (f"runs:\n  {'x' * 5000}: {{epochs: 1}}", "expected YAML"),
+        (f"runs:\n  {'x' * 500}: {{epochs: 1}}", "the name of a run becomes a folder"),
+        ("runs:\n  a: {notebooks: [[02_train]]}", "expected a list such as [03_lstm]"),
+        ("runs:\n  a: {notebooks: 02_train}", "expected a list such as [03_lstm]"),
+        ("runs:\n  a: {dataset: [x, y]}", "expected a name, and one dataset and slot"),
+        ("runs:\n  a: {epochs: -1}", "EPOCHS=-1: expected a whole number"),
+        ("runs:\n  a: {epochs: .nan}", "EPOCHS=nan: expected a whole number"),
+        ("runs:\n  a: {lr: .inf}", "LR=inf: expected a number"),
+        ("runs:\n  a: {epochs: {b: 1}}", "EPOCHS={'b': 1}: expected a whole number"),
+        (f"runs:\n  a: {{epochs: {'9' * 20}}}", "expected a whole number"),
+        (f"runs:\n  a: {{epochs: {'9' * 5000}}}", "expected YAML"),
+        ("runs:\n  a: {slot: 2001-99-99}", "expected YAML"),
+        ("runs:\n  ? [1]\n  : {epochs: 1}", "line 2"),
+        ("runs:\n  a: !!python/object/apply:os.system [touch x]", "line 2"),
+        (DEEP, "an alias or more than 12 levels"),
+        (BOMB, "an alias or more than 12 levels"),
+        (HUGE, "grid: 1,000,000,000 runs; expected 10,000 at most"),
+        ("a" * 300_000, "larger than 200,000 bytes"),
+        ("runs:\n  a: \0", "expected YAML"),
+    ],
+)
+def test_a_wrong_file_of_runs_gets_one_line(place, text, expected):
+    file = place / "runs.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError) as caught:
+        sweep.read_runs(file, place / "nb")
+    message = command_line.fit(str(caught.value))
+    assert expected in message and "\n" not in message
+    assert len(message) <= 300
+
+
+@pytest.mark.parametrize("kind", ["fifo", "zero", "folder", "nothing"])
+def test_what_is_no_file_is_not_read(place, kind):
+    path = place / "runs.yaml"
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(UserError, match="no regular file|no such file"):
+        sweep.read_runs(path, place / "nb")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../x", "a/b", ".", "a b", "x" * 300, "-x", "a\n"]
+)
+def test_a_run_name_stays_within_the_output(place, name):
+    with pytest.raises(UserError, match="the name of a run becomes a folder"):
+        check_run(Run("sample", "week", name=name, folder=place / "nb"))
+
+
+@pytest.mark.parametrize("name", ["RUN_NAME", "DATASET", "SLOT"])
+def test_what_names_the_run_is_no_parameter_of_a_notebook(place, name):
+    run = Run("sample", "week", parameters={name: "../../x"}, folder=place / "nb")
+    with pytest.raises(UserError, match=f"make report {name}=…"):
+        check_run(run)
+
+
+SWEEP = "none, small or large: how many variations are tried"
+
+
+@pytest.mark.parametrize(
+    ("default", "comment", "value", "expected"),
+    [
+        (3, "", "-1", "a whole number, such as 3, from 1 to 1000000000"),
+        (3, "", "0", "a whole number, such as 3, from 1 to"),
+        (0, "", "-1", "a whole number, such as 0, from 0 to"),
+        (0, "", "9" * 20, "a whole number, such as 0, from 0 to"),
+        (0.1, "", "nan", "a number, such as 0.1, above 0"),
+        (0.1, "", "-2", "a number, such as 0.1, above 0"),
+        ([0], "", "0,-1", "a whole number, such as 0, from 0 to"),
+        ("small", SWEEP, "huge", "one of none, small, large"),
+        ("week", "", ["a"], "a text"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(default, comment, value, expected):
+    with pytest.raises(UserError) as caught:
+        coerce(Parameter("X", default, comment), value)
+    assert f": expected {expected}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("default", "comment", "value"),
+    [
+        ([0], "", "0"),
+        (0, "", "0"),
+        ("small", SWEEP, "large"),
+        ("sample", "sample, a name such as ml-100k, or a path", "ml-1m"),
+        ("adam", "adam, adamw, sgd or rmsprop", "sgd"),
+    ],
+)
+def test_a_value_in_range_is_taken(default, comment, value):
+    assert coerce(Parameter("X", default, comment), value) in (0, [0], value)
+
+
+def outcome(action, capsys) -> tuple[int, str]:
+    """Exit status and errors of a command."""
+    command = click.Command("x", callback=action)
+    sys_argv, sys.argv = sys.argv, ["x"]
+    try:
+        return command_line.run(command, "stopped"), capsys.readouterr().err
+    finally:
+        sys.argv = sys_argv
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_an_output_that_is_a_file_gets_one_line(tmp_path, capsys, below):
+    place = tmp_path / "file"
+    place.write_text("mine")
+
+    def act() -> None:
+        with lock(place / "report" if below else place):
+            raise AssertionError
+
+    status, err = outcome(act, capsys)
+    assert status == 1 and len(err.splitlines()) == 1 and len(err) <= 300
+    assert str(place) in err and "a file lies there; move it away" in err
+    assert place.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(28, "No space left on device", "/out/x"), "make room, or set POPUL"),
+        (OSError(30, "Read-only file system", "/out/x"), "expected a place with read"),
+        (OSError(36, "File name too long", "x" * 5000), "expected a shorter name"),
+        (UserError("a" * 5000), "aaa…aaa"),
+        (UserError("title \x1b[31mred\x07\0"), "title red"),
+    ],
+)
+def test_an_error_is_one_short_line(error, expected, capsys):
+    def act() -> None:
+        raise error
+
+    status, err = outcome(act, capsys)
+    assert status == 1 and expected in err
+    assert len(err.rstrip("\n")) <= 300 and err.count("\n") == 1
+
+
+def test_an_unexpected_error_needs_no_log(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(paths, "REPORT", tmp_path / "file" / "report")
+
+    def act() -> None:
+        raise ZeroDivisionError("by zero")
+
+    status, err = outcome(act, capsys)
+    assert status == 1
+    assert err.splitlines()[0] == "unexpected error: ZeroDivisionError: by zero"
+    assert "no log can be written" in err
+
+
+def test_a_closed_pipe_ends_the_command_quietly():
+    code = (
+        "import click, sys; from lib import command_line\n"
+        "def act():\n    for _ in range(100_000): command_line.say('x' * 100)\n"
+        "sys.exit(command_line.run(click.Command('x', callback=act), 'stopped'))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(timeout=60) in (1, command_line.CLOSED)  # click's, or ours
+
+
+def test_a_relative_output_is_one_place(tmp_path):
+    code = "from lib import paths; print(paths.OUTPUT)"
+    for given, expected in (("out", tmp_path / "out"), ("", paths.ROOT)):
+        environment = os.environ | {"POPULARITY_OUTPUT": given}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            env=environment | {"PYTHONPATH": str(paths.ROOT)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout.strip() == str(expected)
