@@ -39,7 +39,8 @@ def test_a_small_panel_is_forecast_or_refused_in_one_line(rows, place):
         assert rows < 50
         assert "\n" not in str(error) and len(str(error)) <= 300
         return
-    assert meta["panel_rows"] == (task.grid.counts > 0).sum()
+    # A last slot that the log does not fill is in the panel but not in the grid.
+    assert 0 < (task.grid.counts > 0).sum() <= meta["panel_rows"]
     for part in task.split.parts:
         scores = task.scores(task.baselines["ewma"].forecast, part)
         assert np.isfinite(scores["cross_entropy"])
