@@ -366,6 +366,9 @@ class Report:
             self.run.title,
             stamps.reporting_digest(),
             [stamps.file_digest(path) for path in self.executed],
+            # its first page: the next slots, and who wrote it
+            stamps.file_digest(self.run.home / "forecast.csv"),
+            stamps.file_digest(paths.ROOT / "CITATION.cff"),
         ]
         made = {name: stamps.file_digest(paths.OUTPUT / name) for name in self.made}
         return {"inputs": stamps.digest(inputs), "files": made}

@@ -52,8 +52,9 @@ def other_forecasts(task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """
     found = companions(task.grid, task.features, task.split, TUNED_FOR)
     forecasts = {name: fitted.forecast for name, fitted in found.items()}
+    for_rmse = forecasts.pop("lightgbm_rmse")
     start = normalised(np.exp(np.asarray(task.features.log_ewma, dtype=float)))
-    return forecasts | {"start": start}, forecasts.pop("lightgbm_rmse")
+    return forecasts | {"start": start}, for_rmse
 
 
 def pool(task: Task, forecasts: Mapping[str, np.ndarray]) -> Combination:
