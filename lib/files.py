@@ -5,9 +5,11 @@ so that a killed run leaves nothing that could be taken for data.
 """
 
 import filecmp
+import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,6 @@ import filelock
 
 from lib.errors import UserError
 
-LOCK = ".lock"  # held while a process works in a folder
 RECORD = ".record.json"  # in every folder made here: what it was made from
 
 
@@ -29,10 +30,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time work in `folder`, which is created if needed."""
+def locked(folder: Path, work: str = "") -> Iterator[None]:
+    """Let one process at a time work in `folder`, which is created if needed.
+
+    Works of different names do not wait for each other, so that one may hold another.
+    The lock lies in the machine's folder for temporary files, named after `folder`,
+    since a lock file stays when it is given up and nothing should stay beside data.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder / LOCK):
+    name = hashlib.sha256(f"{folder.resolve()}\0{work}".encode()).hexdigest()[:32]
+    owner = getattr(os, "getuid", int)()
+    locks = Path(tempfile.gettempdir()) / f"movie-popularity-locks-{owner}"
+    locks.mkdir(exist_ok=True)
+    with filelock.FileLock(locks / name):
         yield
 
 

@@ -146,14 +146,14 @@ def execute(
 
 
 def explain(name: str, error: Exception, evidence: Path) -> str:
-    """What went wrong in a notebook: one line for a user's mistake, else a few."""
+    """What went wrong in a notebook, and where, as one line."""
     if error.ename == "UserError":
         return error.evalue
     where = f"cell {error.exec_count}" if error.exec_count else "a cell"
     first = next((line for line in error.source.splitlines() if line.strip()), "")
     what = COLOURS.sub("", error.evalue).strip().splitlines() or [""]
     return (
-        f"{name} failed in {where}: {error.ename}: {what[0]}\n"
-        f"  the cell begins: {first.strip()}\n"
-        f"  the notebook up to there: {shown(evidence)}"
+        f"{name} failed in {where}: {error.ename}: {what[0]}; "
+        f"the cell begins: {first.strip()}; "
+        f"the notebook up to there: {shown(evidence)}"
     )

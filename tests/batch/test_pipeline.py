@@ -95,9 +95,9 @@ def test_failing_notebook_is_named_with_cell_and_error(place):
     status, _, err = run(place, "report", "-p", "MODE", "bad")
     assert status == 1
     assert err.splitlines() == [
-        "02_train failed in cell 4: ValueError: shapes (3, 4) and (5,)",
-        "  the cell begins: from lib.errors import UserError",
-        "  the notebook up to there: "
+        "02_train failed in cell 4: ValueError: shapes (3, 4) and (5,); "
+        "the cell begins: from lib.errors import UserError; "
+        "the notebook up to there: "
         "report/sample-week/notebooks/02_train.failed.ipynb",
     ]
     evidence = place / "report/sample-week/notebooks/02_train.failed.ipynb"

@@ -56,7 +56,7 @@ def trained_model(
     }
     home = paths.PROCESSED / run_name(data.name)
     folder = home / name
-    with locked(home / ".lock"):
+    with locked(home, "training"):
         if read_record(folder) != record:
             say(f"training {name} …")
             model.tell = say
