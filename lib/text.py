@@ -41,6 +41,12 @@ def shown_text(text: object, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def shown_path(path: object, longest: int = 80) -> str:
+    """`shown_text` of a path: of a long one the end stays, which names the file."""
+    line = shown_text(path, 10_000)
+    return line if len(line) <= longest else "…" + line[1 - longest :]
+
+
 def markdown_text(text: object, longest: int = LONGEST) -> str:
     """`shown_text` for a piece of Markdown: every sign of markup stands for itself."""
     return PUNCTUATION.sub(r"\\\1", shown_text(text, longest))

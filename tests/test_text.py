@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.text import HIDDEN, JOINERS, markdown_text, printable, shown_text
+from lib.text import HIDDEN, JOINERS, markdown_text, printable, shown_path, shown_text
 from tests.hostile import TITLES
 
 
@@ -46,3 +46,9 @@ def test_markdown_text_stands_for_itself():
     assert {tag.name for tag in page.find_all()} == {"p"}
     found = [" ".join(p.get_text().split()) for p in page.find_all("p")]
     assert found == [" ".join(f"a {shown_text(t)} b".split()) for t in TITLES]
+
+
+def test_of_a_long_path_the_end_stays():
+    path = "/a\x1b[2J/" + 300 * "b" + "/u.data"
+    assert shown_path(path) == "…" + 72 * "b" + "/u.data"
+    assert shown_path("/a/u.data") == "/a/u.data"

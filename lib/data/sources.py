@@ -14,7 +14,7 @@ from lib.data.text_tables import check_file
 from lib.data.users import read_users
 from lib.errors import UserError
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
-from lib.text import shown_text
+from lib.text import shown_path, shown_text
 
 SAMPLE = "sample"
 _ANY = ("csv", "tsv", "parquet", "dat", "data")
@@ -91,7 +91,7 @@ def _place(dataset: str) -> tuple[Path, str]:
 
     if dataset == SAMPLE:
         return _sample(), SAMPLE
-    shown = shown_text(dataset.rstrip("/") or dataset, 80)
+    shown = shown_path(dataset.rstrip("/") or dataset)
     try:
         path = paths.resolve(dataset)
         if not path.exists() and os.environ.get("MOVIELENS_DIR"):
@@ -109,7 +109,7 @@ def _place(dataset: str) -> tuple[Path, str]:
         return fetch(dataset), dataset
     if not there:
         raise UserError(
-            f"DATASET={shown}: nothing is there ({shown_text(path, 80)}); expected "
+            f"DATASET={shown}: nothing is there ({shown_path(path)}); expected "
             "'sample', the path of a folder, zip, CSV or Parquet file, or one of "
             f"{', '.join(NAMES)}"
         )
