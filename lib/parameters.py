@@ -117,9 +117,14 @@ def _fits(parameter: Parameter, value: object) -> bool:
         return value in (_choices(parameter) or [value])
     return (
         math.isfinite(value)
-        and (value > 0 or value == default == 0)
+        and (value > 0 or value == 0 and _may_be_zero(parameter))
         and (value <= MOST)
     )
+
+
+def _may_be_zero(parameter: Parameter) -> bool:
+    """Whether 0 is the default, or the parameter's comment says what 0 does."""
+    return parameter.default == 0 or "0 leaves it out" in parameter.help
 
 
 def _expected(parameter: Parameter) -> str:
@@ -130,7 +135,7 @@ def _expected(parameter: Parameter) -> str:
         words = _choices(parameter)
         return f"one of {', '.join(words)}" if words else "a text"
     kind = "a whole number" if isinstance(default, int) else "a number"
-    bounds = f"from {0 if default == 0 else 1} to {MOST}"
+    bounds = f"from {0 if _may_be_zero(parameter) else 1} to {MOST}"
     return f"{kind}, such as {default}" + (
         f", {bounds}" if isinstance(default, int) else f", above 0, up to {MOST}"
     )

@@ -153,7 +153,15 @@ class ReportPDFExporter(ReportTypstExporter):
     def from_notebook_node(self, nb, resources=None, **keywords):
         """Translate a notebook to PDF."""
         source, resources = super().from_notebook_node(nb, resources, **keywords)
-        pdf = compiled(source, resources["outputs"] or {}, pdf_standards=["ua-1"])
+        images = resources["outputs"] or {}
+        try:
+            pdf = compiled(source, images, pdf_standards=["ua-1"])
+        except typst.TypstError as error:
+            # A title may hold a sign that no font inside the wheel can show, which
+            # PDF/UA forbids: a report with an empty box is better than none.
+            if "could not be displayed" not in str(error):
+                raise
+            pdf = compiled(source, images)
         resources["outputs"] = {}
         resources["output_extension"] = ".pdf"
         return pdf, resources

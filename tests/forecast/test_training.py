@@ -116,11 +116,11 @@ class Noted(SlotBatches):
     """Notes which rows were read in which epoch."""
 
     def __init__(self, *arguments, **options):
-        self.read = {}
+        self.noted = {}
         super().__init__(*arguments, **options)
 
     def __getitem__(self, index):
-        self.read.setdefault(self.epoch, {})[int(index)] = self.order[index]
+        self.noted.setdefault(self.epoch, {})[int(index)] = self.order[index]
         return super().__getitem__(index)
 
 
@@ -129,8 +129,8 @@ def test_a_training_reads_every_slot_in_each_epochs_own_order(tmp_path):
     batches = Noted(views, counts, range(10), seed=0)
     options = {"epochs": 3, "state": tmp_path / "s.npz"}
     fit(model, batches, None, name="test", **options)
-    assert sorted(batches.read) == [1, 2, 3]
-    for epoch, rows in batches.read.items():
+    assert sorted(batches.noted) == [1, 2, 3]
+    for epoch, rows in batches.noted.items():
         expected = np.random.default_rng([0, epoch]).permutation(10)
         assert [rows[index] for index in range(10)] == expected.tolist()
 

@@ -18,6 +18,7 @@ from pypdf import PdfReader
 from lib import paths
 from lib.figures import style
 from lib.recommenders.app.console import TITLE_WIDTH, as_text
+from lib.recommenders.rating.model import AT_LEAST
 from lib.report import build_report
 from lib.schema import MOVIE, RATING, TITLE
 from lib.text import markdown_text, printable, shown_text
@@ -127,11 +128,11 @@ def test_tables_in_notebooks_are_escaped(shown):
 
 
 def test_console_shows_one_harmless_line_per_movie():
-    table = pd.DataFrame({MOVIE: 1, TITLE: TITLES, RATING: 3.5})
+    table = pd.DataFrame({MOVIE: 1, TITLE: TITLES, RATING: 3.5, AT_LEAST: 3.0})
     text = as_text(table)
     assert len(text.split("\n")) == len(TITLES) + 1
     assert printable(text) == text
-    assert max(map(len, text.split("\n"))) <= TITLE_WIDTH + 30
+    assert max(map(len, text.split("\n"))) <= TITLE_WIDTH + 32
 
 
 def test_csv_keeps_every_title_in_its_field():
