@@ -1,5 +1,7 @@
 """Rolling cut-offs: every model is fitted anew and meets the same slots."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from lib.experiments import rolling
 from lib.forecast import boosted_trees as opponents
 from lib.forecast.baselines import NAIVE
 from lib.forecast.trainer import Settings
+from tests.conftest import make_grid
 
 SETTINGS = [Settings(cell=cell, epochs=1, units=4) for cell in ("lstm", "gru")]
 
@@ -65,7 +68,8 @@ def test_what_is_rolled_reads_the_counts_it_is_given(small_task):
         patch.setattr(rolling, "judged_on_both", lambda *_: None)
         patch.setattr(opponents, "ROUNDS", (10,))
         rolling.rolling_networks(small_task, SETTINGS[:1], [0], 2)
-        rolling.rolling_opponents(small_task, 2)
+        # enough rows for the least leaf of a tree
+        rolling.rolling_opponents(replace(small_task, grid=make_grid(40, 150)), 2)
     assert len(seen) == 4
 
 
