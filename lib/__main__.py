@@ -12,6 +12,7 @@ from lib.errors import UserError
 from lib.parameters import Parameter, coerce
 from lib.paths import shown
 from lib.recommenders.__main__ import recommend, recommend_all
+from lib.schema import SAMPLE
 
 COLUMNS = ("user", "item", "time", "rating")
 
@@ -71,7 +72,7 @@ def prepare(dataset, slot, max_slots, cluster, **columns):
     from lib.data.preprocess import preprocess
 
     return preprocess(
-        dataset or "sample",
+        dataset or SAMPLE,
         slot or "week",
         max_slots=whole_number("MAX_SLOTS", max_slots),
         cluster=cluster or None,
@@ -95,7 +96,7 @@ def forecast(dataset, slot, horizon, model, **options):
     from lib.experiments.next_slot import write_forecast
     from lib.forecast.trainer import Settings
 
-    dataset = dataset or series.SAMPLE
+    dataset = dataset or SAMPLE
     name = paths.run_name(dataset, slot or "week")
     training = series.report_defaults(dataset) | series.from_environment(("EPOCHS",))
     lines = write_forecast(
@@ -116,7 +117,7 @@ def forecast(dataset, slot, horizon, model, **options):
 @option("notebooks", "folder of the notebooks, default 01–06")
 def report(notebooks, dataset, **options):
     """Run all notebooks that are not up to date and build the report."""
-    dataset = dataset or series.SAMPLE
+    dataset = dataset or SAMPLE
     run_series(
         dataset,
         folder=Path(notebooks).resolve() if notebooks else None,
@@ -132,7 +133,7 @@ def report(notebooks, dataset, **options):
 @option("title", "title of the report")
 def recommenders(dataset, run_name, title, jobs, **options):
     """Run the recommenders' notebooks and build their report."""
-    dataset = dataset or series.SAMPLE
+    dataset = dataset or SAMPLE
     given = series.from_environment(series.RECOMMENDERS)
     name = paths.dataset_name(dataset)
     run_series(
@@ -152,7 +153,7 @@ def recommenders(dataset, run_name, title, jobs, **options):
 @option("grid", "YAML file of the combinations", "report/experiments.yaml")
 def experiments(grid, dataset, slot, jobs, parameter, **settings):
     """Train every combination of a grid and report which choices matter."""
-    dataset, slot = dataset or series.SAMPLE, slot or "week"
+    dataset, slot = dataset or SAMPLE, slot or "week"
     folder = paths.NOTEBOOKS / "experiments"
     given = {"dataset": dataset, "slot": slot, "max_slots": settings["max_slots"]}
     run_file(grid, folder, given, jobs, settings["cluster"])

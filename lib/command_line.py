@@ -10,10 +10,9 @@ import click
 from lib import paths
 from lib.errors import UserError
 from lib.paths import shown
-from lib.text import printable
+from lib.text import LONGEST_LINE, printable, without_middle
 
 FAILED, INTERRUPTED, CLOSED = 1, 130, 141
-LONGEST = 300  # characters of a line
 
 
 def run(command: click.Command, stopped: str) -> int:
@@ -81,14 +80,10 @@ def _tell(message: object) -> int:
     return FAILED
 
 
-def fit(text: str, longest: int = LONGEST) -> str:
+def fit(text: str, longest: int = LONGEST_LINE) -> str:
     """Text whose lines lose their middle where they are too long for people."""
-    half = (longest - 1) // 2
     lines = printable(text).split("\n")
-    return "\n".join(
-        line if len(line) <= longest else f"{line[:half]}…{line[-half:]}"
-        for line in lines
-    )
+    return "\n".join(without_middle(line, longest) for line in lines)
 
 
 def say(text: str) -> None:

@@ -1,8 +1,6 @@
 """The one exception that is shown to a user as a single line."""
 
-from lib.text import shown_text
-
-LONGEST = 300  # characters of a message
+from lib.text import shown_text, without_middle
 
 
 class UserError(Exception):
@@ -15,7 +13,4 @@ class UserError(Exception):
     """
 
     def __init__(self, message: object = ""):
-        line = shown_text(message, 100_000)
-        if len(line) > LONGEST:
-            line = f"{line[: LONGEST // 2]}…{line[-LONGEST // 2 + 1 :]}"
-        super().__init__(line)
+        super().__init__(without_middle(shown_text(message, 100_000)))

@@ -49,9 +49,10 @@ class Notebook:
         """Show a table with a caption."""
         show_table(table, caption, self.run, decimals)
 
-    def say(self, text: str) -> None:
-        """Show a sentence or a list that is made from numbers, in Markdown."""
-        display(Markdown(text))
+    def say(self, *lines: str) -> None:
+        """Show what numbers say, in Markdown: a sentence, or a list of several."""
+        listed = lines if len(lines) == 1 else [f"- {line}" for line in lines]
+        display(Markdown("\n".join(listed)))
 
     def record(self, model: str, split: str, metrics: Mapping, **names) -> None:
         """Keep one row per metric for results.csv; `save` writes them.

@@ -60,4 +60,5 @@ RESULT_COLUMNS = [
 ]
 
 CALENDAR_SLOTS = ("hour", "day", "week", "month", "quarter", "year")
+SAMPLE = "sample"  # the data set that the project makes itself
 NO_GENRES = "(no genres listed)"  # MovieLens' own marker

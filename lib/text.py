@@ -8,6 +8,7 @@ import re
 import unicodedata
 
 LONGEST = 200  # characters of one shown text
+LONGEST_LINE = 300  # characters of a line that a command says
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
 # categories of Unicode: control, format, surrogate, private, not assigned
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
@@ -39,6 +40,12 @@ def shown_text(text: object, longest: int = LONGEST) -> str:
     text = printable(str(text)[: 50 * longest])
     line = " ".join(unicodedata.normalize("NFC", text).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def without_middle(line: str, longest: int = LONGEST_LINE) -> str:
+    """A line whose middle gives way where it is too long: its ends say most."""
+    half = (longest - 1) // 2
+    return line if len(line) <= longest else f"{line[:half]}…{line[-half:]}"
 
 
 def shown_path(path: object, longest: int = 80) -> str:

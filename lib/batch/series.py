@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable
 
 from lib import paths
+from lib.schema import SAMPLE
 
-SAMPLE = "sample"
 # Parameters that a series takes from the environment, where `make` leaves them
 REPORT = ("EPOCHS", "SEEDS", "T_SLOT", "ORIGINS", "SWEEP")
 REPORT += ("SWEEP_EPOCHS", "ABLATION_EPOCHS")

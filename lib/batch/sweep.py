@@ -30,6 +30,7 @@ from lib.batch.run import Run, check_run, find_notebooks, run_all
 from lib.batch.runner import Board, run_tasks, silent
 from lib.errors import UserError
 from lib.paths import shown
+from lib.schema import SAMPLE
 
 TOP = {"defaults", "runs"}
 OWN = {"notebooks", "grid", "dataset", "slot"}
@@ -185,7 +186,7 @@ def _expand(name: str, entry: dict, folder: Path | None, where: str) -> Iterator
             f"-{key.upper()}={_word(value)}" for key, value in point.items()
         )
         merged = entry | point
-        dataset, slot = merged.pop("dataset", "sample"), merged.pop("slot", "week")
+        dataset, slot = merged.pop("dataset", SAMPLE), merged.pop("slot", "week")
         if (
             not name
             or isinstance(dataset, list | dict)

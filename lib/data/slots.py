@@ -8,7 +8,6 @@ A slot's value is the moment it starts.
 import re
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from lib.errors import UserError
@@ -113,19 +112,3 @@ def end_of_slots(first, slot: str, count: int) -> pd.Timestamp:
         return pd.Timestamp(first) + pd.Timedelta(seconds=width * count)
     months = {"month": 1, "quarter": 3, "year": 12}[slot] * count
     return pd.Timestamp(first) + pd.DateOffset(months=months)
-
-
-def slot_number(starts, first, slot: str) -> np.ndarray:
-    """Position of each slot on the unbroken grid.
-
-    Args:
-        starts: Slot starts, datetime.
-        first: Start of slot 0.
-        slot: Name of the slot.
-
-    Returns:
-        int64 array, 0 for ``first``.
-    """
-    starts = pd.DatetimeIndex(starts)
-    grid = slot_range(first, starts.max(), slot)
-    return grid.get_indexer(starts).astype(np.int64)

@@ -13,10 +13,9 @@ from lib.data.movies import read_movies
 from lib.data.text_tables import check_file
 from lib.data.users import read_users
 from lib.errors import UserError
-from lib.schema import MOVIE, RATING, TIMESTAMP, USER
+from lib.schema import MOVIE, RATING, SAMPLE, TIMESTAMP, USER
 from lib.text import shown_path, shown_text
 
-SAMPLE = "sample"
 _ANY = ("csv", "tsv", "parquet", "dat", "data")
 
 

@@ -454,11 +454,6 @@ def _forecasts(tuned, counts, slots) -> Iterator[tuple[np.ndarray, dict]]:
             run.update(row)
 
 
-def tuned_naive(name: str, metric: str = "cross_entropy") -> Callable:
-    """A baseline as a forecaster that tunes itself on each split's validation."""
-    return lambda counts, split: tune(counts, split, [name])[metric][name].forecast
-
-
 def evaluate_naive(counts: np.ndarray, split: Split) -> dict[str, pd.DataFrame]:
     """`naive_tables` of freshly tuned baselines."""
     return naive_tables(tune(counts, split), counts, split)

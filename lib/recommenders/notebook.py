@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from IPython.display import Markdown, display
-
 from lib.notebook import Notebook
 from lib.recommenders.data import RatingData, load, run_name
 
@@ -45,12 +43,3 @@ class RecommenderNotebook(Notebook):
         """
         split = SPLITS.get(protocol, "test")
         self.results.add(model, split, metrics, protocol=protocol, **names)
-
-    def say(self, *lines: str) -> None:
-        """Show a sentence, or a list where there are several lines."""
-        display(Markdown(lines[0] if len(lines) == 1 else bullets(lines)))
-
-
-def bullets(lines) -> str:
-    """Lines as a list in Markdown."""
-    return "\n".join(f"- {line}" for line in lines)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.data.panel import build_panel
-from lib.data.slots import check_slot, end_of_slots, slot_number, slot_range, slot_start
+from lib.data.slots import check_slot, end_of_slots, slot_range, slot_start
 from lib.paths import ROOT
 from lib.schema import PANEL_COLUMNS
 
@@ -225,7 +225,7 @@ def test_range_is_unbroken_and_numbers_fit(slot):
     assert grid.unit == "us" and grid.tz is None
     for before, after in zip(grid[:49], grid[1:50], strict=False):
         assert end_of_slots(before, slot, 1) == after
-    numbers = slot_number(found, found[0], slot)
+    numbers = grid.get_indexer(found)
     assert numbers[0] == 0 and numbers[-1] == len(grid) - 1
     assert grid[numbers[1]] == found[1]
 

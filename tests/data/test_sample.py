@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from lib.data.sample import demand as sample_demand
 from lib.data.sample import log as sample
 from lib.errors import UserError
-from lib.schema import NO_GENRES
+from lib.schema import NO_GENRES, SAMPLE
 
 WEEK = 7 * 86_400
 GENRES = set(sample_demand.GENRE_TRAITS)
@@ -20,7 +20,7 @@ GENRES = set(sample_demand.GENRE_TRAITS)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("raw") / sample.SAMPLE_NAME
+    folder = tmp_path_factory.mktemp("raw") / SAMPLE
     sample.write_sample(folder)
     return folder
 

@@ -14,7 +14,7 @@ from lib.forecast.baselines import (
     ewma_count_weighted,
     last_value,
     rolling_naive,
-    tuned_naive,
+    tune,
 )
 
 
@@ -42,6 +42,11 @@ def test_an_array_and_its_function_score_the_same(counts, split):
     assert by_array.per_slot["slot"].tolist() == list(range(1, 30))
     total = by_array.cold_start["cross_entropy"].sum()
     assert total == pytest.approx(by_array.scores["test"]["cross_entropy"])
+
+
+def tuned_naive(name, metric="cross_entropy"):
+    """A baseline as a forecaster that tunes itself on each split's validation."""
+    return lambda counts, split: tune(counts, split, [name])[metric][name].forecast
 
 
 def test_the_gap_closed_is_reported_where_it_is_asked_for(counts, split):

@@ -9,15 +9,13 @@ from lib.recommenders.ranking.histories import build_histories
 from lib.recommenders.ranking.popularity import (
     DAY,
     Blend,
-    ForecastPop,
     RecentPop,
     best_of,
     choose_blends,
     choose_half_life,
-    read_forecast,
 )
 from lib.recommenders.ranking.splits import time_split
-from lib.schema import MOVIE, SLOT, TIMESTAMP, USER
+from lib.schema import MOVIE, TIMESTAMP, USER
 
 
 def waves(users=60, days=60, seed=0):
@@ -42,21 +40,6 @@ def test_requests_count_by_their_age():
     counts = np.array([0, 1, 1]) + smallest
     assert late == pytest.approx(counts / counts.sum())
     assert RecentPop().fit(train).scores(np.array([0, 2])).shape == (2, 3)
-
-
-def test_a_forecast_is_read_up_to_the_date_only(tmp_path):
-    path = tmp_path / "forecast.parquet"
-    assert read_forecast(path, 10 * DAY) is None
-    starts = pd.to_datetime([2 * DAY, 9 * DAY, 9 * DAY, 16 * DAY], unit="s")
-    table = {MOVIE: [7, 7, 8, 9], SLOT: starts, "share": [1.0, 0.25, 0.75, 1.0]}
-    pd.DataFrame(table).to_parquet(path)
-    assert read_forecast(path, 10 * DAY).to_dict() == {7: 0.25, 8: 0.75}
-    assert read_forecast(path, DAY) is None
-    rows = [(1, 7, 0), (1, 8, 1), (1, 6, 2)]
-    train = build_histories(pd.DataFrame(rows, columns=[USER, MOVIE, TIMESTAMP]))
-    model = ForecastPop(read_forecast(path, 10 * DAY)).fit(train)
-    assert train.movie_ids[np.argsort(-model.shares)].tolist() == [8, 7, 6]
-    assert model.shares.sum() == pytest.approx(1)
 
 
 class Flat:

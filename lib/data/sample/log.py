@@ -27,7 +27,6 @@ from lib.data.sample.texts import GENRE_NAMES
 from lib.files import new_folder
 from lib.schema import NO_GENRES
 
-SAMPLE_NAME = "sample"
 SEQUELS = 40
 
 OCCUPATIONS = (

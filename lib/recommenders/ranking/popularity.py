@@ -1,12 +1,10 @@
-"""Popularity inside a recommender: of the last days, damped, forecast, and blended in.
+"""Popularity inside a recommender: of the last days, damped, and blended in.
 
-What everybody is about to watch is known before anybody's taste: a forecast of the next
-slot's shares can take the place of all-time counts, and can be multiplied into a
-network's own probabilities.
+What everybody watches of late is known before anybody's taste: it can take the place of
+all-time counts, and can be multiplied into a network's own probabilities.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +13,7 @@ from lib.recommenders.ranking.evaluate import fit, rank_fitted
 from lib.recommenders.ranking.histories import Histories
 from lib.recommenders.ranking.model import NetworkModel, RankingModel
 from lib.recommenders.ranking.splits import Split
-from lib.schema import FULL, MOVIE, SLOT
+from lib.schema import FULL
 
 DAY = 86_400  # seconds
 SMALLEST = 0.1  # requests that a movie has anyway, so that every share has a logarithm
@@ -50,28 +48,6 @@ class RecentPop(RankingModel):
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Share of each movie, the same for everybody: (len(users), movies) float64."""
         return np.tile(self.shares, (len(users), 1))
-
-
-class ForecastPop(RecentPop):
-    """The movies that a forecast puts first.
-
-    Args:
-        shares: movieId → share of the requests of the slot after the training.
-    """
-
-    name = "forecast_pop"
-
-    def __init__(self, shares: pd.Series):
-        super().__init__()
-        self.forecast = shares
-
-    def fit(self, train: Histories) -> "ForecastPop":
-        """Looks up the share of each movie; one without a forecast has the least."""
-        self.train = train
-        shares = self.forecast.reindex(train.movie_ids).fillna(0).to_numpy(float)
-        shares = shares + SMALLEST / len(train.items)
-        self.shares = shares / shares.sum()
-        return self
 
 
 class Blend(RankingModel):
@@ -157,22 +133,3 @@ def choose_blends(
         blends[seed] = Blend(network, damped[1], best_of(tried, validation).index[0])
         blends[seed].fit(split.train)
     return blends, float(np.mean(seconds))
-
-
-def read_forecast(path: Path, date: int) -> pd.Series | None:
-    """Shares that were forecast for the last slot that starts by a date.
-
-    Args:
-        path: a Parquet file with movieId, slot (its start, UTC) and share; each share
-            made from what came before its slot.
-        date: Unix seconds.
-
-    Returns:
-        movieId → share, or None where there is no such file or slot.
-    """
-    if not path.is_file():
-        return None
-    table = pd.read_parquet(path)
-    table = table[table[SLOT] <= pd.Timestamp(date, unit="s")]
-    last = table[table[SLOT] == table[SLOT].max()]
-    return None if last.empty else last.set_index(MOVIE)["share"]
