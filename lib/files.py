@@ -21,12 +21,26 @@ from lib.errors import UserError
 RECORD = ".record.json"  # in every folder made here: what it was made from
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old or the new one, never half."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place to write a file to, which becomes `path` when the block ends well.
+
+    So a reader sees the old or the new file, never half of one; when the block fails,
+    the old one stays. The place has the suffix of `path`, which some writers look at.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, see `replacing`."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 @contextmanager

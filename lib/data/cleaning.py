@@ -5,7 +5,6 @@ divided by 1000; of rows with the same user, movie and second the first is kept.
 same user and movie at another time is a second request and stays.
 """
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from lib.data.checks import check, stage
 from lib.data.logfile import LOG_COLUMNS, LogFile
 from lib.data.slots import end_of_slots, slot_start
 from lib.errors import UserError
+from lib.files import replacing
 from lib.schema import MOVIE, TIMESTAMP, TITLE, USER
 
 _ROW = "row"
@@ -138,9 +138,8 @@ def _codes(staged: pl.LazyFrame) -> dict[str, pl.DataFrame]:
 
 
 def _replace(rows: pl.LazyFrame, target: Path) -> None:
-    part = target.with_suffix(".part")
-    rows.sink_parquet(part, engine="streaming")
-    os.replace(part, target)
+    with replacing(target) as part:
+        rows.sink_parquet(part, engine="streaming")
 
 
 def repeated_rows(staged: Path, unit: int = 1) -> tuple[pl.Series, int]:

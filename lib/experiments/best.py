@@ -219,7 +219,7 @@ def _read(place: Path) -> dict:
 def read_back(grid: Grid, folder: Path) -> Forecaster:
     """Forecast with the model that `train` kept, whatever rows have come since.
 
-    Slots after its training are foretold one by one from what lay before each.
+    Slots after its training are forecast one by one from what lay before each.
 
     Args:
         grid: the complete slots, those of the training among them.

@@ -18,7 +18,7 @@ from lib.evaluation.calibration import coverage, fit_dispersion, predictive_inte
 from lib.evaluation.metrics import per_slot_scores, summarise
 from lib.evaluation.splits import Split, time_split
 from lib.experiments.best import following, read_back, train, train_members
-from lib.files import write_text
+from lib.files import replacing, write_text
 from lib.forecast.baselines import cumulative_share, ewma_count_weighted
 from lib.forecast.combination import combine, pooled
 from lib.forecast.features import build_features
@@ -275,9 +275,8 @@ def write_tables(report: Path, table: pd.DataFrame, past: pd.DataFrame | None) -
     """Write a forecast and its backtest to report/<run>, each file whole or not."""
     text = table.to_csv(index=False, float_format="%.8g")
     write_text(report / "forecast.csv", text)
-    part = report / ".forecast.parquet.part"
-    table.to_parquet(part, index=False)
-    part.replace(report / "forecast.parquet")
+    with replacing(report / "forecast.parquet") as part:
+        table.to_parquet(part, index=False)
     if past is not None:
         text = past.to_csv(index=False, float_format="%.6g")
         write_text(report / "forecast_backtest.csv", text)

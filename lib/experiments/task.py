@@ -5,7 +5,6 @@ sections of a notebook, and between two notebooks, only the model changes.
 """
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from lib.evaluation import metrics
 from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
 from lib.evaluation.splits import Split, time_split
+from lib.files import replacing
 from lib.forecast import baselines
 from lib.forecast.baselines import Tuned
 from lib.forecast.features import MEANINGS, Features, build_features
@@ -232,11 +232,8 @@ def record_baselines(nb, task: Task) -> pd.DataFrame:
 
 def save_forecast(folder: Path, name: str, forecast: np.ndarray) -> None:
     """Keep a forecast for notebook 06, float32, written whole or not at all."""
-    place = folder / "forecasts"
-    place.mkdir(exist_ok=True)
-    temporary = place / f".{name}.npy"
-    np.save(temporary, forecast.astype(np.float32))
-    os.replace(temporary, place / f"{name}.npy")
+    with replacing(folder / "forecasts" / f"{name}.npy") as part:
+        np.save(part, forecast.astype(np.float32))
 
 
 def load_forecasts(folder: Path) -> dict[tuple[str, int, str], np.ndarray]:

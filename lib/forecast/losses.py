@@ -91,9 +91,9 @@ def share_mse(counts, log_shares):
 
 @keras.saving.register_keras_serializable("popularity")
 def accuracy(counts, log_shares):
-    """Fraction of movies for which "requested or not" is foretold rightly."""
-    foretold = _chance_of_request(counts, log_shares) > 0.5
-    return ops.mean(ops.cast(ops.equal(foretold, counts > 0), "float32"), axis=-1)
+    """Fraction of movies for which "requested or not" is forecast rightly."""
+    requested = _chance_of_request(counts, log_shares) > 0.5
+    return ops.mean(ops.cast(ops.equal(requested, counts > 0), "float32"), axis=-1)
 
 
 LOSSES = {

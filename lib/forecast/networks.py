@@ -1,14 +1,14 @@
 """The networks: recurrent corrections of a simple forecast, in Keras 3.
 
 Every network answers one question: by how much should the log share that a tuned,
-count-weighted EWMA foretells be corrected? It reads a window of slots, puts out one
+count-weighted EWMA forecasts be corrected? It reads a window of slots, puts out one
 correction per movie, adds it to the logarithm of the EWMA's share and normalises over
 the movies of the slot:
 
     ln q(i, t) = log_softmax_i( ln ewma(i, t) + correction(i, t) ).
 
 The last layer starts at zero, so that an untrained network *is* the EWMA and training
-can only move it to where the training slots were better foretold.
+can only move it to where the training slots were forecast better.
 
 Shapes: (batch, time, movie, feature) for types 1 and 3, where all movies share one
 small network; (batch, time, movie) for types 2 and 4, where the movies of a slot are

@@ -20,7 +20,7 @@ import pandas as pd
 
 from lib.data.arrays import identity
 from lib.evaluation.splits import Split
-from lib.files import locked
+from lib.files import locked, replacing
 from lib.forecast import batches, features, losses, networks, sequences, start
 from lib.forecast.batches import Columns, SampledSlots, SlotBatches
 from lib.forecast.device import set_learning_rate, stream
@@ -91,7 +91,7 @@ def arrays(data: Features, settings: Settings) -> tuple[np.ndarray, ...]:
     if kind in JOINT:
         return inputs(data.series[..., -1], t_slot), log_ewma
     many = kind in MANY_TO_MANY
-    # A context stands at the end of its slot, one before the slot that it foretells.
+    # A context stands at the end of its slot, one before the slot that it forecasts.
     context = inputs(data.context, t_slot) if many else data.context[t_slot - 1 : -1]
     window = inputs(data.series, t_slot)
     if data.left_out:
@@ -196,7 +196,7 @@ class _Training:
 
     @property
     def rows(self) -> dict[str, np.ndarray]:
-        """Rows of the views that foretell the slots of each part."""
+        """Rows of the views that forecast the slots of each part."""
         t_slot = self.settings.t_slot
         return {
             part: np.arange(max(slots.start, t_slot), slots.stop) - t_slot
@@ -330,9 +330,8 @@ class Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.history.append({key: float(value) for key, value in logs.items()})
         values = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
-        part = self.path.with_suffix(".tmp.npz")
-        np.savez(part, history=json.dumps(self.history), **values)
-        os.replace(part, self.path)
+        with replacing(self.path) as part:
+            np.savez(part, history=json.dumps(self.history), **values)
         told = " · ".join(
             f"{key} {logs[key]:.4f}" for key in ("loss", "val_loss") if key in logs
         )

@@ -7,6 +7,7 @@ import click
 
 from lib import command_line, paths
 from lib.errors import UserError
+from lib.files import replacing
 
 OLDEST = 120  # years
 
@@ -94,11 +95,9 @@ def recommend_all(dataset, model, n, obscure, output):
     trained = prepared(dataset, model)
     output = output or paths.PROCESSED / run_name(dataset) / "recommendations.parquet"
     table = trained.model.recommend_all(n, cautious=not obscure)
-    part = output.with_name(f".{output.name}.part")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        table.to_parquet(part, index=False)
-        part.replace(output)
+        with replacing(output) as part:
+            table.to_parquet(part, index=False)
     except OSError as error:
         raise UserError(f"{output}: cannot be written ({error.strerror})") from error
     users = table["userId"].nunique()

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from lib.files import replacing
+
 __all__ = ["build_report", "report_title"]
 
 
@@ -58,8 +60,9 @@ def build_report(
     for exporter in (ReportPDFExporter(), ReportHTMLExporter()):
         content, _ = exporter.from_notebook_node(document)
         path = run_dir / f"report{exporter.file_extension}"
-        draft = path.with_suffix(".tmp")
-        draft.write_bytes(content if isinstance(content, bytes) else content.encode())
-        draft.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(
+                content if isinstance(content, bytes) else content.encode()
+            )
         made.append(path)
     return made[0], made[1]

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
+from lib.files import replacing
 from lib.progress import announce
 from lib.recommenders.data import RatingData, five_folds, official_folds, random_split
 from lib.recommenders.rating.entities import Profile
@@ -215,11 +216,8 @@ def keep_forecast(
     processed: Path, name: str, protocol: str, forecast: pd.DataFrame
 ) -> None:
     """Writes data/processed/<run>/forecasts/<protocol>/<name>.parquet."""
-    folder = processed / FORECASTS / protocol
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{name}.part"
-    forecast.to_parquet(part, index=False)
-    part.replace(folder / f"{name}.parquet")
+    with replacing(processed / FORECASTS / protocol / f"{name}.parquet") as part:
+        forecast.to_parquet(part, index=False)
 
 
 def read_forecasts(processed: Path, protocol: str) -> dict[str, pd.DataFrame]:
