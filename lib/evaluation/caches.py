@@ -1,29 +1,21 @@
-"""Caches that react to requests, beside caches that are filled by a forecast.
+"""Caches that react to each request.
 
 A cache of K movies sees the request log one request at a time. Reactive caches decide
-by the past requests alone and may change at every request; a forecast fills the cache
-once per slot (`metrics.hit_ratio_at_k_per_slot`), and the hybrid lets what is requested
-in the slot correct it. Two bounds know the future: the oracle fills the cache once per
-slot with the K most requested movies, Bélády's rule changes it at every request. A
-reactive cache adapts within the slot, so it can win where slots are long and lose where
-popularity is steady.
+by the past requests alone and may change at every request, so they can win where slots
+are long and lose where popularity is steady. Bélády's rule, their bound, knows the
+future. Caches that are filled by a forecast are in `forecast_caches`.
 """
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from heapq import heappop, heappush, heapreplace
-from itertools import product
 from math import inf, log2
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
-from lib.evaluation.metrics import CACHE_K, hit_ratio_at_k_per_slot
+from lib.evaluation.metrics import CACHE_K
 
 HALF_LIVES = (300, 1_000, 3_000, 10_000, 30_000, 100_000)  # requests
-REFILL = 20  # requests after which the hybrid is filled again
-NEAR = 30  # places of the catalogue
 
 
 def lru(movies: np.ndarray, capacity: int) -> np.ndarray:
@@ -171,8 +163,6 @@ def sieve(movies: np.ndarray, capacity: int) -> np.ndarray:
             hits[i] = used[movie] = True
             continue
         while len(used) >= capacity:
-            if hand == len(queue):  # round again
-                queue, hand = [other for other in queue if other is not None], 0
             candidate = queue[hand]
             if candidate is not None and used[candidate]:
                 used[candidate] = False
@@ -180,6 +170,8 @@ def sieve(movies: np.ndarray, capacity: int) -> np.ndarray:
                 queue[hand] = None
                 del used[candidate]
             hand += 1
+            if hand == len(queue):  # round again, before a newcomer stands there
+                queue, hand = [other for other in queue if other is not None], 0
         queue.append(movie)
         used[movie] = False
     return hits
@@ -232,6 +224,86 @@ def arc(movies: np.ndarray, capacity: int) -> np.ndarray:
     return hits
 
 
+def lirs(movies: np.ndarray, capacity: int) -> np.ndarray:
+    """Which requests hit LIRS, which keeps what came back after few other movies.
+
+    One place in a hundred is for newcomers. One that is requested again while it is
+    more recent than the stalest of the others changes places with it, even if it has
+    left the cache: as many movies that have left are remembered as the cache holds.
+    (Jiang and Zhang 2002, "LIRS: an efficient low inter-reference recency set
+    replacement policy".)
+
+    Args, returns: as `lru`.
+    """
+    room = max(1, capacity // 100)
+    kept: set[int] = set()  # cached: came back after few others
+    newcomers, ghosts = OrderedDict(), OrderedDict()  # first in, first out
+    recent: OrderedDict[int, None] = OrderedDict()  # from the stalest of `kept` on
+    hits = np.zeros(len(movies), dtype=bool)
+    for i, movie in enumerate(movies.tolist()):
+        hits[i] = movie in kept or movie in newcomers
+        if movie not in kept and len(kept) < capacity - room:
+            kept.add(movie)
+        elif movie not in kept:
+            if not hits[i] and len(newcomers) == room:
+                ghosts[newcomers.popitem(last=False)[0]] = None
+                if len(ghosts) > capacity:
+                    recent.pop(ghosts.popitem(last=False)[0], None)
+            newcomers.pop(movie, None)
+            ghosts.pop(movie, None)
+            entering = movie
+            if movie in recent:
+                entering = recent.popitem(last=False)[0]
+                kept.remove(entering)
+                kept.add(movie)
+            newcomers[entering] = None
+        recent[movie] = None
+        recent.move_to_end(movie)
+        while recent and next(iter(recent)) not in kept:
+            recent.popitem(last=False)
+    return hits
+
+
+def w_tinylfu(movies: np.ndarray, capacity: int) -> np.ndarray:
+    """Which requests hit W-TinyLFU: the more frequent of two movies is let in.
+
+    What leaves a small LRU window (a hundredth of the cache) enters the main part only
+    if it was requested more often than the movie that would leave there. The main part
+    is a segmented LRU, four fifths for movies requested again. Counts end at 15 and are
+    halved every 10 · capacity requests; they are exact here, where the authors save
+    memory by a sketch. (Einziger et al. 2017, "TinyLFU".)
+
+    Args, returns: as `lru`.
+    """
+    window_size = max(1, capacity // 100)
+    main_size = capacity - window_size
+    window, probation, protected = OrderedDict(), OrderedDict(), OrderedDict()
+    counts: Counter[int] = Counter()
+    hits = np.zeros(len(movies), dtype=bool)
+    for i, movie in enumerate(movies.tolist(), start=1):
+        counts[movie] = min(counts[movie] + 1, 15)
+        if i % (10 * capacity) == 0:
+            counts = Counter({m: n // 2 for m, n in counts.items() if n > 1})
+        hits[i - 1] = movie in window or movie in probation or movie in protected
+        if movie in probation:
+            del probation[movie]
+            protected[movie] = None
+            if len(protected) > 0.8 * main_size:
+                probation[protected.popitem(last=False)[0]] = None
+            continue
+        part = protected if movie in protected else window
+        part[movie] = None
+        part.move_to_end(movie)
+        if len(window) > window_size:
+            candidate = window.popitem(last=False)[0]
+            if len(probation) + len(protected) < main_size:
+                probation[candidate] = None
+            elif probation and counts[candidate] > counts[next(iter(probation))]:
+                probation.popitem(last=False)
+                probation[candidate] = None
+    return hits
+
+
 def belady(movies: np.ndarray, capacity: int) -> np.ndarray:
     """Which requests hit the best possible cache: it knows when each movie is next.
 
@@ -266,106 +338,10 @@ REACTIVE: dict[str, Callable[..., np.ndarray]] = {
     "s3_fifo": s3_fifo,
     "sieve": sieve,
     "arc": arc,
+    "lirs": lirs,
+    "w_tinylfu": w_tinylfu,
     "belady": belady,
 }
-
-
-@dataclass(frozen=True)
-class Correction:
-    """How what was just requested corrects a forecast, see `hybrid_hit_ratio`.
-
-    Attributes:
-        half_life: in requests, after which a request counts half.
-        own: taken from a movie's log share for each such request of its own.
-        near: how far the requests of its neighbours in the catalogue change it.
-    """
-
-    half_life: float = 30.0
-    own: float = 0.0
-    near: float = 0.0
-
-
-CORRECTIONS = tuple(
-    Correction(half_life, own, near)
-    for half_life, own, near in product((30.0, 100.0), (0.0, 0.3, 1.0), (0.0, 0.3, 0.6))
-)
-
-
-def hybrid_hit_ratio(
-    forecast: np.ndarray,
-    movies: np.ndarray,
-    request_slots: np.ndarray,
-    slots: Sequence[int],
-    capacity: int = CACHE_K,
-    correction: Correction = CORRECTIONS[0],
-) -> np.ndarray:
-    """Hit ratio of a cache filled by a forecast and corrected by what is requested.
-
-    After every 20 requests the cache takes the K movies of highest score
-
-        ln q(i,t) − own · r_i + near · ln((R_i + ε) / (E_i + ε)),
-
-    with r_i the movie's recent requests in the slot, R_i those around it in the
-    catalogue (Gaussian weights, 30 places), E_i what the forecast gives these, and
-    ε = 1 / 30. A slot's requests come from a few users at a time: nobody requests a
-    movie twice, so a movie just requested can make room, and people who go through the
-    catalogue meet its neighbours. Both are choices for validation slots to make.
-
-    Args:
-        forecast: (T, M) predicted shares, columns in the order of movieId.
-        movies, request_slots, slots, capacity: as `reactive_hit_ratio`.
-        correction: half-life and weights.
-
-    Returns:
-        (slots,) float64 in [0, 1], NaN in a slot without requests.
-    """
-    ratios = []
-    for slot in np.asarray(slots):
-        first, last = np.searchsorted(request_slots, [slot, slot + 1])
-        hits = _corrected_hits(
-            np.asarray(forecast[slot], dtype=float),
-            movies[first:last],
-            capacity,
-            correction,
-        )
-        ratios.append(hits / (last - first) if last > first else np.nan)
-    return np.array(ratios)
-
-
-def _corrected_hits(q, movies, capacity, correction) -> int:
-    """Hits of the hybrid in one slot."""
-    keep = 0.5 ** (REFILL / correction.half_life)
-    recent, hits = np.zeros(len(q)), 0
-    log_q, expected = np.log(np.maximum(q, 1e-300)), gaussian_filter1d(q, NEAR)
-    for start in range(0, len(movies), REFILL):
-        score = log_q - correction.own * recent
-        if correction.near and start:
-            around = gaussian_filter1d(recent, NEAR) + 1 / NEAR
-            score += correction.near * np.log(
-                around / (recent.sum() * expected + 1 / NEAR)
-            )
-        cached = np.zeros(len(q), dtype=bool)
-        cached[np.argsort(-score, kind="stable")[:capacity]] = True
-        block = movies[start : start + REFILL]
-        hits += int(cached[block].sum())
-        recent = keep * recent + np.bincount(block, minlength=len(q))
-    return hits
-
-
-def best_correction(
-    forecast: np.ndarray,
-    movies: np.ndarray,
-    request_slots: np.ndarray,
-    slots: Sequence[int],
-    capacity: int = CACHE_K,
-) -> Correction:
-    """The correction of CORRECTIONS with most hits in the given (validation) slots."""
-
-    def ratio(correction):
-        log = (movies, request_slots, slots, capacity)
-        return np.nanmean(hybrid_hit_ratio(forecast, *log, correction))
-
-    return max(CORRECTIONS, key=ratio)
 
 
 def best_half_life(
@@ -416,21 +392,3 @@ def reactive_hit_ratio(
     with np.errstate(invalid="ignore"):
         ratio = np.bincount(request_slots, weights=hits, minlength=size) / total
     return ratio[np.asarray(slots)]
-
-
-def oracle_hit_ratio(
-    counts: np.ndarray, slots: Sequence[int], capacity: int = CACHE_K
-) -> np.ndarray:
-    """Hit ratio of the best cache that is filled once per slot: its upper bound.
-
-    Args:
-        counts: (T, M) requests.
-        slots: the slots to report.
-        capacity: number of movies that the cache holds.
-
-    Returns:
-        (slots,) float64 in [0, 1], NaN in a slot without requests.
-    """
-    chosen = counts[np.asarray(slots)]
-    ratio = hit_ratio_at_k_per_slot(chosen, chosen, capacity)
-    return np.where(chosen.any(axis=1), ratio, np.nan)

@@ -7,14 +7,7 @@ import pandas as pd
 import polars as pl
 
 from lib.errors import UserError
-from lib.evaluation.caches import (
-    REACTIVE,
-    best_correction,
-    best_half_life,
-    hybrid_hit_ratio,
-    oracle_hit_ratio,
-    reactive_hit_ratio,
-)
+from lib.evaluation.caches import REACTIVE, best_half_life, reactive_hit_ratio
 from lib.evaluation.calibration import coverage_curve, fit_dispersion, pit
 from lib.evaluation.cold_start import split_entropy
 from lib.evaluation.evaluate import (
@@ -23,6 +16,11 @@ from lib.evaluation.evaluate import (
     judged_on_both,
     over_seeds,
     scores_by_split,
+)
+from lib.evaluation.forecast_caches import (
+    best_correction,
+    hybrid_hit_ratio,
+    oracle_hit_ratio,
 )
 from lib.evaluation.metrics import (
     floor_gap_closed,

@@ -139,7 +139,7 @@ def dots(table: pd.DataFrame, metric: str, title: str) -> Figure:
     # The worst models would press all others into a corner: they stand at the edge.
     low, edge = values.min(), values.quantile(0.75)
     edge += 0.35 * (edge - low)
-    fig, axes = plt.subplots(figsize=(WIDTH, 0.6 + 0.25 * len(data)))
+    fig, axes = plt.subplots(figsize=(WIDTH, 0.6 + 0.2 * len(data)))
     for position, (model, value) in enumerate(values.items()):
         marker = ">" if value > edge else "o"
         axes.plot(min(value, edge), position, marker, color=color(model), markersize=6)
@@ -218,7 +218,7 @@ def ablation_chart(table: pd.DataFrame, title: str) -> Figure:
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set(
-        xlabel="rise of the cross-entropy (nats per request), validation slots",
+        xlabel="rise of the cross-entropy on validation slots\n(nats per request)",
         title=title,
     )
     return fig
@@ -247,7 +247,7 @@ def cache_chart(table: pd.DataFrame) -> Figure:
         title="Share of requests that find their movie in the cache",
     )
     axes.minorticks_off()
-    axes.legend(ncols=2)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
     return fig
 
 

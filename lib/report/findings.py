@@ -14,6 +14,7 @@ from lib.figures.forecasts import dots
 from lib.figures.style import NETWORKS, label, use_style
 
 COMPARISON = "06_compare_models"
+POOL = "best"  # the default forecast, networks among its parts
 # Measure → name, factor and digits in print
 MEASURES = {
     "cross_entropy": ("cross-entropy (nats)", 1, 4),
@@ -44,9 +45,9 @@ def scores(rows: pd.DataFrame, split: str = "test") -> pd.DataFrame:
     return table.dropna(subset="cross_entropy") if "cross_entropy" in table else table
 
 
-def is_network(rows: pd.DataFrame) -> set[str]:
-    """Models that are networks: those that have a prediction type."""
-    return set(rows.loc[rows["prediction_type"] != "", "model"])
+def of_networks(rows: pd.DataFrame) -> set[str]:
+    """Models that are networks or made of them: no opponents of a network."""
+    return {*rows.loc[rows["prediction_type"] != "", "model"], POOL}
 
 
 def chosen_network(rows: pd.DataFrame) -> str | None:
@@ -77,7 +78,7 @@ def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
         network's is the better one). Empty where nothing was compared.
     """
     table, name = scores(rows), chosen_network(rows)
-    others = table.drop(index=[m for m in table.index if m in is_network(rows)])
+    others = table.drop(index=[m for m in table.index if m in of_networks(rows)])
     found = {}
     for metric in MEASURES if name and len(others) else ():
         rival = best(others, metric)
@@ -114,6 +115,12 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
         f"request, {abs(gap):.4f} {'below' if gap > 0 else 'above'} the best other "
         f"forecast ({label(entropy['other_model'])}). {_luck(rows)}".strip()
     )
+    if POOL in table.index:
+        pool = told(table.loc[POOL, "cross_entropy"], "cross_entropy")
+        lines.append(
+            "The default forecast, a pool of networks, a linear softmax and trees with "
+            f"weights from the validation slots, has {pool}."
+        )
     rmse = pairs.loc["rmse"]
     text = (
         f"RMSE of the share, in thousandths: {told(rmse['network'], 'rmse')} against "
