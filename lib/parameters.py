@@ -14,7 +14,8 @@ from lib.errors import UserError
 
 TAG = "parameters"
 MOST = 1_000_000_000  # no number that is typed may be larger
-CHOICES = re.compile(r"(?:\w+, )*\w+,? or \w+")  # "none, small or large" in a comment
+# "none, small or large" in a comment, where no word but these is meant
+CHOICES = re.compile(r"(?:\w+, )*\w+,? or \w+(?=$|[:;])")
 TRUE, FALSE = {"true", "yes", "1"}, {"false", "no", "0"}
 
 

@@ -126,6 +126,7 @@ def test_a_value_out_of_range_is_refused(default, comment, value, expected):
         ("small", SWEEP, "large"),
         ("sample", "sample, a name such as ml-100k, or a path", "ml-1m"),
         ("adam", "adam, adamw, sgd or rmsprop", "sgd"),
+        ("week", "hour, day, week, year, or days such as 7d", "7d"),
     ],
 )
 def test_a_value_in_range_is_taken(default, comment, value):
