@@ -7,6 +7,7 @@ import re
 import nbformat
 import pytest
 
+from lib.parameters import coerce, declared, read_notebook
 from lib.paths import NOTEBOOKS
 from lib.schema import RESULT_COLUMNS
 
@@ -58,6 +59,23 @@ def test_one_cell_holds_literal_parameters_with_comments(notebook):
         assert statement.targets[0].id.isupper()
         ast.literal_eval(statement.value)
         assert "  # " in line
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_what_the_documentation_types_is_taken(path):
+    known = declared(read_notebook(path))
+    typed = {
+        "SLOT": ("91d", "hour"),
+        "SEEDS": ("0,1,2", "0"),
+        "SWEEP": ("none", "large"),
+        "DATASET": ("ml-100k", "../data/ratings.csv"),
+        "ORIGINS": ("0", "4"),
+        "OPTIMIZER": ("sgd",),
+        "EPOCHS": ("1",),
+    }
+    for parameter in typed.keys() & known.keys():
+        for value in typed[parameter]:
+            coerce(known[parameter], value)
 
 
 def test_cells_are_short_and_announced(notebook):
