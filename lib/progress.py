@@ -6,14 +6,28 @@ import time
 from collections.abc import Iterator, Sequence
 
 SECONDS = 5  # between two lines of a long step
+QUIET = 10  # seconds between two lines where they cannot replace one another
+
+_last_told = -float(QUIET)
 
 
 def announce(line: str) -> None:
-    """Hand a progress line to whoever runs the notebooks in a batch."""
+    """Tell how far a long step is.
+
+    The line goes to whoever runs the notebooks in a batch, or to the terminal; a
+    notebook that somebody works in keeps no lines that change from run to run.
+    """
     path = os.environ.get("POPULARITY_PROGRESS")
     if path:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
+    elif not _in_notebook():
+        say(line.strip())
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
 
 
 def every(slots: Sequence, what: str) -> Iterator:
@@ -44,8 +58,13 @@ def epoch_lines(name: str, epochs: int, tell=announce):
 
 
 def say(line: str) -> None:
-    """Replaces the progress line; into a file only the first and last are written."""
+    """Replaces the progress line of a terminal; into a file, at most one in 10 s.
+
+    An empty line takes it away; one that ends in … is told in any case.
+    """
+    global _last_told
     if sys.stderr.isatty():
         print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
-    elif line.endswith("…"):
+    elif line.endswith("…") or line and time.monotonic() - _last_told > QUIET:
         print(line, file=sys.stderr, flush=True)
+        _last_told = time.monotonic()

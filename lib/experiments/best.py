@@ -28,6 +28,7 @@ from lib.forecast.combination import Combination, combine, companions, pooled
 from lib.forecast.features import Features, build_features
 from lib.forecast.linear import Fitted
 from lib.forecast.trainer import Settings, Trained, arrays, run
+from lib.progress import announce
 from lib.schema import MOVIE
 
 CELLS = ("lstm", "gru", "conv1d_lstm")
@@ -73,6 +74,7 @@ def train_members(
             seed: run(data, grid.counts, one, split, seed=seed, folder=folder)
             for seed in seeds
         }
+    announce("linear softmax and trees …")
     others = companions(grid, data, split)
     forecasts = {cell: mean_forecast(trained) for cell, trained in networks.items()}
     forecasts |= {name: fitted.forecast for name, fitted in others.items()}

@@ -23,7 +23,9 @@ from lib.forecast.baselines import cumulative_share, ewma_count_weighted
 from lib.forecast.combination import combine, pooled
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings
+from lib.progress import announce
 from lib.schema import MOVIE, TITLE
+from lib.text import without_middle
 
 LONGEST = 12  # slots ahead
 LEVELS = {50: 0.5, 95: 0.95}
@@ -264,9 +266,14 @@ def write_forecast(
             f"it is {made.age} slot(s) old."
         )
     else:
+        announce("training on all complete slots …")
         made = train(grid, run, settings, seeds)
     table = forecast_slots(grid, made.split, made.best, horizon)
-    past = None if last else run_backtest(grid, run, settings, seeds, horizon)
+    past = None
+    if not last:
+        announce("backtest: training without the test slots …")
+        past = run_backtest(grid, run, settings, seeds, horizon)
+        announce("")
     write_tables(report, table, past)
     return lines + _headlines(table)
 
@@ -292,7 +299,7 @@ def _headlines(table: pd.DataFrame) -> list[str]:
     ]
     for row in first.head(10).itertuples():
         lines.append(
-            f"{row.rank:4d}  {row.title[:50]:<50}  {row.expected:8.1f}  "
+            f"{row.rank:4d}  {without_middle(row.title, 50):<50}  {row.expected:8.1f}  "
             f"{row.low95:.0f} to {row.high95:.0f}"
         )
     return lines

@@ -16,6 +16,7 @@ from lib.forecast.features import build_features
 from lib.forecast.losses import categorical_crossentropy
 from lib.forecast.networks import build_model
 from lib.forecast.trainer import Settings, fit, run
+from lib.progress import announce
 
 
 def small_training(tmp_path, epochs, validation=True):
@@ -181,6 +182,19 @@ def test_progress_lines_go_to_the_named_file(tmp_path, monkeypatch):
     lines = (tmp_path / "lines").read_text().splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("test · epoch 1/2 · loss ")
+
+
+def test_progress_goes_to_the_console_but_not_line_by_line(monkeypatch, capsys):
+    monkeypatch.delenv("POPULARITY_PROGRESS", raising=False)
+    now = 100.0
+    monkeypatch.setattr("lib.progress.time.monotonic", lambda: now)
+    monkeypatch.setattr("lib.progress._last_told", 0.0)
+    for line in ("features: 1 of 9", "features: 2 of 9", "training …", ""):
+        announce(line)
+    now += 11
+    announce("features: 9 of 9")
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["features: 1 of 9", "training …", "features: 9 of 9"]
 
 
 @pytest.fixture(scope="module")
