@@ -1,4 +1,4 @@
-"""The charts of the exploratory notebook, from the tables of `explore`."""
+"""The charts of the exploratory notebook, and their tables."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,11 +45,11 @@ def genres(movies: pd.DataFrame) -> Figure:
 
 def ratings(ratings: pd.DataFrame) -> Figure:
     """Distribution of the ratings, and box plots of ratings and of movies' means."""
-    table = rating_counts(ratings)
+    share = ratings[RATING].value_counts(normalize=True).sort_index()
     means = ratings.groupby(MOVIE)[RATING].mean()
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=(3, 2))
-    step = table["rating"].diff().min() if len(table) > 1 else 1
-    axes[0].bar(table["rating"], 100 * table["share"], width=0.8 * step, color=BLUE)
+    step = np.diff(share.index).min(initial=1)
+    axes[0].bar(share.index, 100 * share, width=0.8 * step, color=BLUE)
     axes[0].set(
         xlabel="rating (stars)",
         ylabel="share of ratings (%)",
@@ -68,9 +68,9 @@ def ratings(ratings: pd.DataFrame) -> Figure:
 
 def people(users: pd.DataFrame) -> Figure:
     """Histogram of ages in groups of five years, and of men and women."""
-    table = age_counts(users)
+    ages = (users[AGE] // 5 * 5).value_counts()
     fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7), width_ratios=(4, 1))
-    axes[0].bar(table["from"] + 2.5, table["users"], width=4.4, color=BLUE)
+    axes[0].bar(ages.index + 2.5, ages.to_numpy(), width=4.4, color=BLUE)
     axes[0].set(xlabel="age (years)", ylabel="users", title="Ages of the users")
     counts = users[GENDER].value_counts()
     axes[1].bar(counts.index, counts.to_numpy(), width=0.6, color=ORANGE)
@@ -80,9 +80,9 @@ def people(users: pd.DataFrame) -> Figure:
 
 def occupations(users: pd.DataFrame) -> Figure:
     """Users per occupation, most frequent on top."""
-    table = occupation_counts(users).iloc[::-1]
-    fig, axes = plt.subplots(figsize=(WIDTH, 0.6 + 0.17 * len(table)))
-    bars = axes.barh(table["occupation"].astype(str), table["users"], color=BLUE)
+    counts = users[OCCUPATION].value_counts().iloc[::-1]
+    fig, axes = plt.subplots(figsize=(WIDTH, 0.6 + 0.17 * len(counts)))
+    bars = axes.barh(counts.index.astype(str), counts.to_numpy(), color=BLUE)
     axes.bar_label(bars, padding=3, size=7)
     axes.grid(axis="y", visible=False)
     axes.set(xlabel="users", title="Occupations of the users")
@@ -220,13 +220,8 @@ def genre_shares(movies: pd.DataFrame) -> pd.DataFrame:
         genre, movies (count) and share of all genre labels, most frequent first.
     """
     counts = split_genres(movies)[GENRES].value_counts()
-    return pd.DataFrame(
-        {
-            "genre": counts.index,
-            "movies": counts.to_numpy(),
-            "share": counts.to_numpy() / max(counts.sum(), 1),
-        }
-    )
+    table = counts.rename_axis("genre").reset_index(name="movies")
+    return table.assign(share=table["movies"] / max(counts.sum(), 1))
 
 
 def split_genres(movies: pd.DataFrame) -> pd.DataFrame:
@@ -234,15 +229,6 @@ def split_genres(movies: pd.DataFrame) -> pd.DataFrame:
     genres = movies[GENRES].fillna("").str.split("|")
     table = movies.assign(**{GENRES: genres}).explode(GENRES, ignore_index=True)
     return table[~table[GENRES].isin(["", NO_GENRES, "unknown"])]
-
-
-def rating_counts(ratings: pd.DataFrame) -> pd.DataFrame:
-    """rating (stars), count and share, in rising order of stars."""
-    counts = ratings[RATING].value_counts().sort_index()
-    share = counts.to_numpy() / max(len(ratings), 1)
-    return pd.DataFrame(
-        {"rating": counts.index, "count": counts.to_numpy(), "share": share}
-    )
 
 
 def rating_summary(ratings: pd.DataFrame) -> pd.DataFrame:
@@ -268,23 +254,10 @@ def sparsity(ratings: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def age_counts(users: pd.DataFrame, width: int = 5) -> pd.DataFrame:
-    """Users per age group of `width` years: from (first age) and users (count)."""
-    start = users[AGE] // width * width
-    counts = start.value_counts().sort_index()
-    return pd.DataFrame({"from": counts.index, "users": counts.to_numpy()})
-
-
-def occupation_counts(users: pd.DataFrame) -> pd.DataFrame:
-    """occupation and users (count), most frequent first."""
-    counts = users[OCCUPATION].value_counts()
-    return pd.DataFrame({"occupation": counts.index, "users": counts.to_numpy()})
-
-
 def movies_per_year(movies: pd.DataFrame) -> pd.DataFrame:
     """release_year and movies (count); movies without a year are left out."""
     counts = movies[RELEASE_YEAR].dropna().astype(int).value_counts().sort_index()
-    return pd.DataFrame({RELEASE_YEAR: counts.index, "movies": counts.to_numpy()})
+    return counts.reset_index(name="movies")
 
 
 def with_profit(metadata: pd.DataFrame) -> pd.DataFrame:

@@ -47,14 +47,17 @@ def test_counts_of_ratings_ages_and_years():
     ratings = pd.DataFrame(
         {"userId": [1, 1, 2], "movieId": [1, 2, 2], "rating": [4.0, 3.5, 4.0]}
     )
-    counts = explore.rating_counts(ratings)
-    assert counts["rating"].tolist() == [3.5, 4.0]
-    assert counts["share"].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert explore.sparsity(ratings)["sparsity"] == pytest.approx(0.25)
     summary = explore.rating_summary(ratings)
     assert summary.loc["mean"].tolist() == pytest.approx([11.5 / 3, 3.875])
-    ages = explore.age_counts(pd.DataFrame({"age": [20, 24, 25]}))
-    assert ages.to_numpy().tolist() == [[20, 2], [25, 1]]
+    users = pd.DataFrame({"age": [20, 24, 25], "gender": ["F", "M", "F"]})
+    bars = explore.people(users).axes[0].patches
+    assert [(bar.get_center()[0], bar.get_height()) for bar in bars] == [
+        (22.5, 2),
+        (27.5, 1),
+    ]
+    stars = explore.ratings(ratings).axes[0].patches
+    assert [bar.get_height() for bar in stars] == pytest.approx([100 / 3, 200 / 3])
     years = pd.DataFrame({"release_year": pd.array([1990, None, 1990], "Int64")})
     assert explore.movies_per_year(years).to_numpy().tolist() == [[1990, 2]]
 
