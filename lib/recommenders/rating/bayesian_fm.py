@@ -72,47 +72,32 @@ class BayesianFM(RatingModel):
 
     name = "bayesian_fm"
     knows_profiles = True
+    defaults = {
+        "rank": 16,  # length of the taste vectors
+        "sweeps": 250,  # of each chain
+        "warmup": 50,  # first sweeps that are thrown away
+        "draws": 100,  # states kept of each chain, spread evenly over the rest
+        "knows": "features",
+        "user_noise": True,  # let every user have a noise level
+        "likelihoods": (GAUSSIAN,),  # that, ORDINAL or both; predictions are averaged
+        "seed": 0,
+    }
 
-    def __init__(
-        self,
-        rank: int = 16,
-        sweeps: int = 250,
-        warmup: int = 50,
-        draws: int = 100,
-        knows: str = "features",
-        user_noise: bool = True,
-        likelihoods: tuple[str, ...] = (GAUSSIAN,),
-        seed: int = 0,
-    ):
+    def __init__(self, **settings):
         """Sets the model up.
 
-        Args:
-            rank: length of the taste vectors.
-            sweeps: Gibbs sweeps of each chain.
-            warmup: first sweeps that are thrown away.
-            draws: states kept of each chain, spread evenly over the rest.
-            knows: what it reads: "ratings": ids and ratings alone; "history": also who
-                rated what in the training rows, as features both ways; "features":
-                also demographics, genres and release year; "dates": also the day of
-                each rating, and the day of the row to be predicted, which nobody knows
-                when a list is made.
-            user_noise: let every user have a noise level.
-            likelihoods: "gaussian", "ordinal" or both; predictions are averaged.
-            seed: of the random numbers.
+        The setting `knows` says what it reads: "ratings": ids and ratings alone;
+        "history": also who rated what in the training rows, as features both ways;
+        "features": also demographics, genres and release year; "dates": also the day of
+        each rating, and the day of the row to be predicted, which nobody knows when a
+        list is made.
         """
-        warmup = min(warmup, sweeps - 1)
-        super().__init__(
-            rank=rank,
-            sweeps=sweeps,
-            warmup=warmup,
-            draws=min(draws, sweeps - warmup),
-            knows=knows,
-            user_noise=user_noise,
-            likelihoods=list(likelihoods),
-            seed=seed,
-        )
-        self.knows = knows
-        place = list(KNOWS).index(knows)
+        super().__init__(**settings)
+        s = self.settings
+        s["warmup"] = min(s["warmup"], s["sweeps"] - 1)
+        s["draws"] = min(s["draws"], s["sweeps"] - s["warmup"])
+        s["likelihoods"] = list(s["likelihoods"])
+        place = list(KNOWS).index(s["knows"])
         self.reads_history, self.reads_side, self.reads_days = (
             place >= k for k in (1, 2, 3)
         )

@@ -18,9 +18,7 @@ class BiasModel(RatingModel):
     """
 
     name = "bias"
-
-    def __init__(self, damping: float = 5.0, rounds: int = 5):
-        super().__init__(damping=damping, rounds=rounds)
+    defaults = {"damping": 5.0, "rounds": 5}
 
     def _fit(self, ratings: pd.DataFrame) -> None:
         u, i = self.catalogue.locate(ratings)

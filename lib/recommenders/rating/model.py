@@ -1,8 +1,9 @@
 """What every rating model has in common: fit, predict, recommend, save, load."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,16 +36,25 @@ class RatingModel:
     """Base of the rating models.
 
     A model fills in `_fit` and `_predict`, keeps its numbers in `self.arrays` (name →
-    ndarray), and what it was built with in `self.settings` (JSON values only). Position
+    ndarray), and what it was built with in `self.settings` (JSON values only): its
+    `defaults`, and what the caller gives in their place. Position
     UNKNOWN stands for a user or movie it has never met; as the last row of a parameter
     array it needs no special case.
     """
 
     name = "rating_model"
     knows_profiles = False  # whether a new user's age, gender … are enough for it
+    defaults: Mapping[str, Any] = {}  # a model's settings, all that it takes
 
     def __init__(self, **settings):
-        self.settings = settings
+        """Sets the model up with its defaults, or the given values in their place.
+
+        Raises:
+            TypeError: the model has no such setting.
+        """
+        if unknown := settings.keys() - self.defaults.keys():
+            raise TypeError(f"{self.name} has no settings {sorted(unknown)}")
+        self.settings = {**self.defaults, **settings}
         self.arrays: dict[str, np.ndarray] = {}
         self.catalogue: Catalogue | None = None
         self.tell: Callable[[str], None] | None = None  # gets a line of progress

@@ -1,6 +1,5 @@
 """What the rating networks share: inputs, training with early stopping, saving."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -25,28 +24,18 @@ class NetworkModel(RatingModel):
 
     A model fills in `_build`, which returns an uncompiled network whose inputs are
     named like the columns of the encoder's tables and whose output is stars (batch,).
+
+    Settings of all: `embedding_size`, width of each embedding and linear layer;
+    `epochs`, at most; `learning_rate` of Adam; `batch_size`, rows; `patience`, epochs
+    without a better validation loss before it stops, 0 for no early stopping;
+    `validation_share`, part of the training rows that early stopping watches; `seed` of
+    weights, order and split.
     """
 
     knows_profiles = True
-    defaults: Mapping[str, float] = {}  # a model's settings, all that it takes
 
-    def __init__(self, **settings: float):
-        """Sets the model up.
-
-        Args:
-            settings: instead of the model's defaults: `embedding_size`, width of each
-                embedding and linear layer; `epochs`, at most; `learning_rate` of Adam;
-                `batch_size`, rows; `patience`, epochs without a better validation loss
-                before it stops, 0 for no early stopping; `validation_share`, part of
-                the training rows that early stopping watches; `seed` of weights, order
-                and split; and what the model has besides.
-
-        Raises:
-            TypeError: the model has no such setting.
-        """
-        if unknown := settings.keys() - self.defaults.keys():
-            raise TypeError(f"{self.name} has no settings {sorted(unknown)}")
-        super().__init__(**{**self.defaults, **settings})
+    def __init__(self, **settings):
+        super().__init__(**settings)
         self.network: keras.Model | None = None
         self.history = pd.DataFrame()  # loss and val_loss of each epoch, MSE in stars²
 

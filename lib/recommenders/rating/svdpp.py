@@ -21,9 +21,7 @@ class SVDpp(RatingModel):
     """
 
     name = "svdpp"
-
-    def __init__(self, rank: int = 20, epochs: int = 20, seed: int = 0):
-        super().__init__(rank=rank, epochs=epochs, seed=seed)
+    defaults = {"rank": 20, "epochs": 20, "seed": 0}
 
     def _fit(self, ratings: pd.DataFrame) -> None:
         # On import Surprise makes a folder for its downloads, in the home folder unless

@@ -28,27 +28,13 @@ class SVMModel(RatingModel):
     """
 
     name = "svm"
-
-    def __init__(
-        self,
-        components: int = 200,
-        gamma: float = 0.02,
-        cost: float = 1.0,
-        damping: float = 5.0,
-        seed: int = 0,
-    ):
-        """Sets the model up.
-
-        Args:
-            components: landmarks of the kernel approximation.
-            gamma: RBF kernel exp(−gamma · |x − z|²) on standardised features.
-            cost: C of the support vector machine.
-            damping: ratings at the mean given to every user, movie, genre and group.
-            seed: of the folds and the choice of landmarks.
-        """
-        super().__init__(
-            components=components, gamma=gamma, cost=cost, damping=damping, seed=seed
-        )
+    defaults = {
+        "components": 200,  # landmarks of the kernel approximation
+        "gamma": 0.02,  # of the kernel exp(−gamma · |x − z|²), features standardised
+        "cost": 1.0,  # C of the support vector machine
+        "damping": 5.0,  # ratings at the mean given to every user, movie, genre, group
+        "seed": 0,  # of the folds and the choice of landmarks
+    }
 
     def _memory(self) -> float:
         # products of movies with a common rater, and the rows seen through the kernel
