@@ -193,7 +193,8 @@ def run_all(
         numbers = {step.name: run.state / f"{step.name}.progress" for step in steps}
         with Board(numbers, seconds, echo) as board:
             board.announce(run.key, [step.name for step in waiting], jobs)
-            run_tasks(_graph(steps), board, jobs)
+            for error in run_tasks(_graph(steps), board, jobs).values():
+                raise error  # the first; those that had begun have ended
     return True
 
 

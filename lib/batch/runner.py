@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 EVERY = 10  # seconds between two signs of life where nothing can be rewritten
+EQUALS = "\x1f"  # stands for "=" within doit, which allows none in a task's name
 
 
 class Board(ZeroReporter):
@@ -23,7 +24,7 @@ class Board(ZeroReporter):
         files: of each task, to which it appends lines while it runs.
         seconds: that each task took when it last ran, None where not known.
         echo: called with each line that stays.
-        short: leave the lines about begin and end to others.
+        go_on: a task that fails is told of at once and stops no other.
     """
 
     def __init__(
@@ -31,14 +32,14 @@ class Board(ZeroReporter):
         files: dict[str, Path],
         seconds: dict[str, float | None],
         echo: Callable[[str], None],
-        short: bool = False,
+        go_on: bool = False,
     ):
         super().__init__(sys.stdout, {})
         self.files, self.seconds, self.echo = files, seconds, echo
-        self.short = short
+        self.go_on = go_on
         self.names = list(files)
         self.began: dict[str, float] = {}  # of the tasks that run now
-        self.errors: dict[str, Exception | str] = {}
+        self.errors: dict[str, Exception] = {}
         self.ended = threading.Event()
         shown = sys.stdout.isatty() and echo is not silent
         self.live = Live(get_renderable=self._lines) if shown else None
@@ -64,23 +65,27 @@ class Board(ZeroReporter):
 
     def execute_task(self, task) -> None:
         """Called by doit, in the task's thread, when it begins."""
-        self.files[task.name].unlink(missing_ok=True)
-        self.began[task.name] = time.monotonic()
-        if not self.live and not self.short:
-            self.echo(f"{self._label(task.name)} …")
+        name = task.name.replace(EQUALS, "=")
+        self.files[name].unlink(missing_ok=True)
+        self.began[name] = time.monotonic()
+        if not self.live:
+            self.echo(f"{self._label(name)} …")
 
     def add_success(self, task) -> None:
         """Called by doit when a task has ended well."""
-        seconds = time.monotonic() - self.began.pop(task.name)
-        if not self.short:
-            self.echo(f"{self._label(task.name)}: {seconds:.1f} s")
+        name = task.name.replace(EQUALS, "=")
+        seconds = time.monotonic() - self.began.pop(name)
+        self.echo(f"{self._label(name)}: {task.result or f'{seconds:.1f} s'}")
 
     def add_failure(self, task, fail) -> None:
         """Called by doit when a task has failed; those that run are waited for."""
-        self.began.pop(task.name, None)
-        self.errors.setdefault(task.name, fail.get_msg())
-        if self.began:
-            self.echo(f"{task.name} failed; waiting for {', '.join(self.began)}")
+        name = task.name.replace(EQUALS, "=")
+        self.began.pop(name, None)
+        error = self.errors.setdefault(name, RuntimeError(fail.get_msg()))
+        if self.go_on:
+            self.echo(f"{self._label(name)}: {error}")
+        elif self.began:
+            self.echo(f"{name} failed; waiting for {', '.join(self.began)}")
 
     def _label(self, name: str) -> str:
         return f"[{self.names.index(name) + 1}/{len(self.names)}] {name}"
@@ -122,41 +127,43 @@ def silent(line: str) -> None:
     """Say nothing."""
 
 
-def run_tasks(tasks: list[dict], board: Board, jobs: int, go_on: bool = False) -> None:
+def run_tasks(tasks: list[dict], board: Board, jobs: int) -> dict[str, Exception]:
     """Do tasks that are not up to date, each after those it depends on.
 
     Args:
-        tasks: as doit takes them, each with a `basename` and one action.
+        tasks: as doit takes them, each with a `basename` and one action, which may
+            return a line to be told.
         board: told when each begins and ends.
         jobs: tasks at a time.
-        go_on: do the others when one has failed.
+
+    Returns:
+        Task → what its action raised.
 
     Raises:
-        Exception: the first that an action raised, when those begun have ended.
         KeyboardInterrupt: at once; what runs ends with this process.
     """
     for task in tasks:
         task["actions"] = [_kept(task["basename"], *task["actions"], board.errors)]
+        task["basename"] = task["basename"].replace("=", EQUALS)
 
     def task_all():
         yield from tasks
 
     config = {"reporter": board, "num_process": jobs, "par_type": "thread"}
     # Its own record is of no use here, see lib.batch.run: it vanishes at the end.
-    config |= {"backend": "sqlite3", "dep_file": ":memory:", "continue": go_on}
+    config |= {"backend": "sqlite3", "dep_file": ":memory:", "continue": board.go_on}
     config |= {"verbosity": 0}
     loader = ModuleTaskLoader({"task_all": task_all, "DOIT_CONFIG": config})
     run_with_doit(loader, {task["basename"]: {} for task in tasks})
-    for error in board.errors.values():
-        raise error if isinstance(error, Exception) else RuntimeError(error)
+    return board.errors
 
 
-def _kept(name: str, action: Callable, errors: dict) -> Callable[[], None]:
+def _kept(name: str, action: Callable, errors: dict) -> Callable[[], str | None]:
     """An action whose error is kept: doit keeps no more than its text."""
 
-    def act() -> None:
+    def act() -> str | None:
         try:
-            action()
+            return action()
         except Exception as error:
             errors[name] = error
             raise

@@ -14,13 +14,14 @@ runs:
       UNITS: [16, 32]
 """
 
+import contextlib
+import functools
 import itertools
 import math
 import os
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -35,6 +36,7 @@ from lib.schema import SAMPLE
 TOP = {"defaults", "runs"}
 OWN = {"notebooks", "grid", "dataset", "slot"}
 MOST_BYTES, MOST_RUNS, DEEPEST = 200_000, 10_000, 12  # of a file of runs
+MOST_AT_ONCE = 500  # runs that wait for a cluster
 
 
 class Loader(yaml.SafeLoader):
@@ -209,31 +211,6 @@ def _word(value: object) -> str:
     return "+".join(str(item).replace("/", "_").replace(" ", "_") for item in items)
 
 
-class Tally:
-    """Counts the runs that have ended, and says how each did."""
-
-    def __init__(self, total: int, echo: Callable[[str], None]):
-        self.total, self.echo = total, echo
-        self.began, self.ended, self.failed = time.perf_counter(), 0, []
-        self.lock = threading.Lock()
-
-    def tell(self, name: str, good: bool, line: str) -> None:
-        """One run has ended."""
-        with self.lock:
-            self.ended += 1
-            if not good:
-                self.failed.append(name)
-            self.echo(f"[{self.ended}/{self.total}] {name}: {line}")
-
-    def close(self) -> None:
-        """All runs have ended."""
-        seconds = time.perf_counter() - self.began
-        good = self.total - len(self.failed)
-        self.echo(f"{good} of {self.total} runs are done, {seconds:.0f} s")
-        if self.failed:
-            self.echo(f"failed: {', '.join(self.failed)}")
-
-
 def run_sweep(
     runs: list[Run],
     *,
@@ -253,52 +230,57 @@ def run_sweep(
     Returns:
         Names of the runs that failed.
     """
-    cores = os.cpu_count() or 1
+    began, cores = time.perf_counter(), os.cpu_count() or 1
     jobs = min(jobs or cores, len(runs))
     threads = max(1, cores // jobs)
-    tally = Tally(len(runs), echo)
-    if cluster:
-        for name, outcome in _on_cluster(runs, cluster, threads):
-            tally.tell(name, *outcome)
-    else:
-        _here(runs, jobs, threads, tally)
-    tally.close()
-    return tally.failed
-
-
-def _here(runs: list[Run], jobs: int, threads: int, tally: Tally) -> None:
-    def task(run: Run) -> dict:
-        def act() -> None:
-            tally.tell(run.key, *run_one(run, threads))
-
-        return {"basename": run.key, "actions": [act], "io": {"capture": False}}
-
     places = {run.key: run.state / "progress" for run in runs}
-    tally.echo(f"{len(runs)} runs, {jobs} at a time")
-    with Board(places, dict.fromkeys(places), tally.echo, short=True) as board:
-        run_tasks([task(run) for run in runs], board, jobs, go_on=True)
+    with contextlib.ExitStack() as stack:
+        start = run_one
+        if cluster:
+            start, jobs = stack.enter_context(_on_cluster(cluster)), len(runs)
+        tasks = [
+            {
+                "basename": run.key,
+                "actions": [functools.partial(start, run, threads)],
+                "io": {"capture": False},
+            }
+            for run in runs
+        ]
+        echo(f"{len(runs)} runs, {jobs} at a time")
+        nothing_known = dict.fromkeys(places)
+        board = stack.enter_context(Board(places, nothing_known, echo, go_on=True))
+        failed = list(run_tasks(tasks, board, min(jobs, MOST_AT_ONCE)))
+    seconds = time.perf_counter() - began
+    echo(f"{len(runs) - len(failed)} of {len(runs)} runs are done, {seconds:.0f} s")
+    if failed:
+        echo(f"failed: {', '.join(failed)}")
+    return failed
 
 
-def run_one(run: Run, threads: int) -> tuple[bool, str]:
-    """Run one entry; whether it ended well, and a line about it."""
+def run_one(run: Run, threads: int) -> str:
+    """Run one entry and return a line about it.
+
+    Raises:
+        UserError: it failed; an error that nobody expected is in the run's error.log.
+    """
     began = time.perf_counter()
     try:
         busy = run_all(run, echo=silent, jobs=1, threads=threads)
-    except UserError as error:
-        return False, str(error)
+    except UserError:
+        raise
     except Exception as error:
         log = run.state / "error.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(traceback.format_exc())
-        return False, f"{type(error).__name__}: {error} (log: {shown(log)})"
-    if not busy:
-        return True, "up to date"
-    return True, f"done in {time.perf_counter() - began:.1f} s"
+        what = f"{type(error).__name__}: {error}"
+        raise UserError(f"{what} (log: {shown(log)})") from error
+    return f"done in {time.perf_counter() - began:.1f} s" if busy else "up to date"
 
 
-def _on_cluster(runs: list[Run], address: str, threads: int) -> Iterable[tuple]:
-    """Name and outcome of each run, as they end."""
-    from distributed import Client, as_completed
+@contextlib.contextmanager
+def _on_cluster(address: str) -> Iterator[Callable[[Run, int], str]]:
+    """`run_one`, done by a worker of a Dask cluster."""
+    from distributed import Client
 
     try:
         client = Client(address, timeout=10)
@@ -308,8 +290,4 @@ def _on_cluster(runs: list[Run], address: str, threads: int) -> Iterable[tuple]:
             "address such as tcp://host:8786"
         ) from None
     with client:
-        work = {client.submit(run_one, r, threads, pure=False): r.key for r in runs}
-        for future in as_completed(work):
-            error = future.exception()
-            outcome = (False, f"its worker failed: {error}") if error else None
-            yield work[future], outcome or future.result()
+        yield lambda *run: client.submit(run_one, *run, pure=False).result()

@@ -12,7 +12,7 @@ defaults: {epochs: 1}
 runs:
   a: {meet: [b]}
   b: {meet: [a]}
-  broken: {mode: bad}
+  broken: {grid: {mode: [bad]}}
 """
 
 
@@ -21,8 +21,8 @@ def test_sweep_runs_in_parallel_and_survives_a_failure(place):
     file.write_text(SWEEP)
     status, out, err = run(place, "sweep", str(file), "--jobs", "2")
     assert (status, err) == (1, "")
-    assert "broken: 02_train failed in cell 4: ValueError" in out
-    assert out.endswith("failed: broken\n")
+    assert "broken-MODE=bad: 02_train failed in cell 4: ValueError" in out
+    assert out.endswith("failed: broken-MODE=bad\n")
     for name in ("a", "b"):
         assert "lstm" in (place / "report" / name / "results.csv").read_text()
     first = times(place, "a")
