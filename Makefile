@@ -66,13 +66,13 @@ recommenders: $(READY) ## run the recommenders' notebooks and build report/recom
 	@$(RUN) -m lib recommenders
 
 menu: $(READY) ## recommend movies in the terminal, question by question (MODEL=… for another model)
-	@$(RUN) -m lib.recommenders menu
+	@$(RUN) -m lib menu
 
 recommend-all: $(READY) ## write ten recommendations for every user as one Parquet file
 	@$(RUN) -m lib recommend-all
 
 evaluate: $(READY) ## print the RMSE of a rating model on training, test and all rows
-	@$(RUN) -m lib.recommenders rmse
+	@$(RUN) -m lib evaluate
 
 test: $(READY) lint ## check the style, run every test and every notebook
 	@POPULARITY_OUTPUT=$$(mktemp -d) && export POPULARITY_OUTPUT && \
@@ -98,7 +98,7 @@ lab: $(READY) ## open JupyterLab in the project's environment
 	@$(RUN) -m jupyterlab --notebook-dir=notebooks
 
 readme: $(READY) ## put the results of the stored runs into README.md
-	@$(RUN) -m lib.report.readme
+	@$(RUN) -m lib readme
 
 lock: $(READY) ## pin pyproject.toml's dependencies again (needs the network)
 	$(COMPILE) --extra test --extra cpu -o requirements.lock

@@ -11,7 +11,7 @@ from lib.command_line import say
 from lib.errors import UserError
 from lib.parameters import Parameter, coerce
 from lib.paths import shown
-from lib.recommenders.__main__ import recommend, recommend_all
+from lib.recommenders.app import commands
 from lib.schema import SAMPLE
 
 COLUMNS = ("user", "item", "time", "rating")
@@ -215,10 +215,6 @@ def run_series(
         say(f"{shown(run.home / 'report.pdf')} is up to date")
 
 
-main.add_command(recommend)
-main.add_command(recommend_all)
-
-
 def run_file(path, folder, given, jobs, cluster):
     """Run a YAML file of runs; leave with an exit status where one of them failed."""
     from lib.batch.sweep import read_runs, run_sweep
@@ -237,6 +233,19 @@ def run_file(path, folder, given, jobs, cluster):
 def whole_number(name: str, text: str) -> int | None:
     """Read a positive whole number, None where the text is empty."""
     return coerce(Parameter(name, 1, ""), text) if text else None
+
+
+for command in (commands.menu, commands.recommend, commands.recommend_all):
+    main.add_command(command)
+main.add_command(commands.evaluate)
+
+
+@main.command()
+def readme():
+    """Put the results of the stored runs into README.md and docs/results.md."""
+    from lib.report.readme import write
+
+    say(write())
 
 
 def start() -> int:

@@ -61,4 +61,5 @@ RESULT_COLUMNS = [
 
 CALENDAR_SLOTS = ("hour", "day", "week", "month", "quarter", "year")
 SAMPLE = "sample"  # the data set that the project makes itself
+OLDEST = 120  # years: the greatest age that a form takes
 NO_GENRES = "(no genres listed)"  # MovieLens' own marker

@@ -178,15 +178,11 @@ def results_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main() -> None:
-    """Write the README's table, its picture and the page of results."""
+def write() -> str:
+    """Write the README's table, its picture and the page of results; say so."""
     README.write_text(with_results(README.read_text("utf-8")), encoding="utf-8")
     RESULTS.write_text(results_page(), encoding="utf-8")
     picture = score_figure(stored(next(iter(RUNS))))
     picture.savefig(PICTURE, metadata={"Software": None})
     plt.close(picture)
-    print(f"README.md, docs/results.md and its picture: {len(RUNS)} runs")
-
-
-if __name__ == "__main__":
-    main()
+    return f"README.md, docs/results.md and its picture: {len(RUNS)} runs"

@@ -102,10 +102,9 @@ def test_each_target_calls_its_command(front):
     commands = [arguments for arguments, _ in make(front, TARGETS, {})]
     assert [" ".join(command) for command in commands] == [
         *("-m lib data", "-m lib report", "-m lib sweep", "-m lib experiments"),
-        *("-m lib recommenders", "-m lib.recommenders menu"),
-        "-m lib.recommenders rmse",
+        *("-m lib recommenders", "-m lib menu", "-m lib evaluate"),
         *("-m benchmarks.peers", "-m jupyterlab --notebook-dir=notebooks"),
-        *("-m lib.report.readme", "-m ruff check .", "-m ruff format --check ."),
+        *("-m lib readme", "-m ruff check .", "-m ruff format --check ."),
     ]
 
 

@@ -11,9 +11,8 @@ import pexpect
 import pytest
 from click.testing import CliRunner
 
+from lib import __main__ as command_line
 from lib import paths
-from lib.__main__ import main as project
-from lib.recommenders import __main__ as command_line
 from lib.recommenders.app import console
 from lib.recommenders.app import saved_models as store
 from lib.recommenders.data import load
@@ -177,15 +176,9 @@ def test_commands_for_scripts(folders, tmp_path):
     person = ("--age", 30, "--gender", "F", "--occupation", "student", "--zip", "1")
     result = call("recommend", *person, "-n", 2, *common, "--format", "csv")
     assert len(result.stdout.splitlines()) == 3
-    result = call("rmse", "--dataset", people, "--model", "bias")
+    result = call("evaluate", "--dataset", people, "--model", "bias")
     assert "bias on people: " in result.output and "knows ratings" in result.output
     assert "RMSE on test rows:" in result.output
-
-
-def test_the_command_line_of_the_project_hands_out_lists(folders):
-    arguments = "recommend --user 7 -n 2 --format csv --model bias --dataset".split()
-    result = CliRunner().invoke(project, [*arguments, str(folders / "people")])
-    assert len(result.stdout.splitlines()) == 3
 
 
 def test_lists_of_all_users_are_written_as_one_file(folders, tmp_path):
@@ -204,7 +197,7 @@ def test_lists_of_all_users_are_written_as_one_file(folders, tmp_path):
         ("recommend --user 999 --dataset people".split(), "user 999 is not in"),
         ("recommend --dataset people".split(), "expected either --user with an id"),
         (
-            ["rmse", "--dataset", "people", "--model", "magic"],
+            ["evaluate", "--dataset", "people", "--model", "magic"],
             "expected one of bayesian_fm, svm",
         ),
         (
@@ -231,7 +224,7 @@ def test_mistakes_end_with_one_line(folders, monkeypatch, capsys, arguments, tex
 
 def spawn_menu(folder, output):
     environment = {**os.environ, "POPULARITY_OUTPUT": str(output), "TERM": "dumb"}
-    arguments = ["-m", "lib.recommenders", "menu", "--dataset", str(folder)]
+    arguments = ["-m", "lib", "menu", "--dataset", str(folder)]
     return pexpect.spawn(
         sys.executable,
         [*arguments, "--model", "bias"],
@@ -259,7 +252,7 @@ def test_at_a_terminal_control_c_and_control_d_leave_cleanly(folders, tmp_path):
 def test_control_c_while_training_stops_with_a_status(folders, tmp_path):
     code = (
         "import os, signal, sys\n"
-        "from lib.recommenders import __main__ as m\n"
+        "from lib import __main__ as m\n"
         "from lib.recommenders.rating import bias\n"
         "bias.BiasModel._fit = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
         f"sys.argv = ['r', 'menu', '--model', 'bias', '--dataset', {str(folders)!r} + "

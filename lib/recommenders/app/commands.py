@@ -1,15 +1,16 @@
-"""Command line of the recommenders: `python -m lib.recommenders …`."""
+"""The recommenders' commands of `python -m lib`.
 
-import sys
+What a command needs is trained first and kept for the next call.
+"""
+
 from pathlib import Path
 
 import click
 
-from lib import command_line, paths
+from lib import paths
 from lib.errors import UserError
 from lib.files import replacing
-
-OLDEST = 120  # years
+from lib.schema import OLDEST, SAMPLE
 
 
 def model_options(command):
@@ -17,7 +18,7 @@ def model_options(command):
     text = "default: bayesian_fm"
     model = click.option("--model", default=None, envvar="MODEL", help=text)
     text = "name, folder or zip"
-    data = click.option("--dataset", default="sample", envvar="DATASET", help=text)
+    data = click.option("--dataset", default=SAMPLE, envvar="DATASET", help=text)
     return data(model(command))
 
 
@@ -33,15 +34,7 @@ def list_options(command):
     return number(obscure(command))
 
 
-@click.group(context_settings={"max_content_width": 88})
-def main():
-    """Recommend movies and measure how well ratings are predicted.
-
-    What a command needs is trained first and kept for the next call.
-    """
-
-
-@main.command()
+@click.command()
 @model_options
 def menu(dataset, model):
     """Ask and answer at the terminal."""
@@ -50,7 +43,7 @@ def menu(dataset, model):
     Console(prepared(dataset, model)).run()
 
 
-@main.command()
+@click.command()
 @click.option("--user", type=int, help="id of a user of the data set")
 @click.option("--age", type=click.IntRange(1, OLDEST), help="of a new user, and so on")
 @click.option("--gender", type=click.Choice(["M", "F"]))
@@ -84,7 +77,7 @@ def recommend(dataset, model, n, obscure, user, include_seen, form, **profile):
         click.echo(table.to_json(orient="records", force_ascii=False, indent=1))
 
 
-@main.command("recommend-all")
+@click.command("recommend-all")
 @click.option("--output", type=click.Path(path_type=Path), help="Parquet file to write")
 @model_options
 @list_options
@@ -104,10 +97,10 @@ def recommend_all(dataset, model, n, obscure, output):
     click.echo(f"{len(table):,} rows for {users:,} users in {paths.shown(output)}")
 
 
-@main.command()
+@click.command()
 @model_options
-def rmse(dataset, model):
-    """Print the RMSE on training, test and all rows."""
+def evaluate(dataset, model):
+    """Print the RMSE of a rating model on training, test and all rows."""
     from lib.recommenders.app import console
 
     trained = prepared(dataset, model)
@@ -142,12 +135,3 @@ def checked_profile(dataset: str, users, age, gender, occupation, zip_code):
             f"--occupation {occupation}: expected one of {', '.join(words)}"
         )
     return Profile(age, gender, occupation, zip_code)
-
-
-def start() -> int:
-    """Runs the command line and turns every outcome into an exit status."""
-    return command_line.run(main, "\nstopped")
-
-
-if __name__ == "__main__":
-    sys.exit(start())

@@ -11,10 +11,9 @@ from lib.recommenders.rating.entities import Profile
 from lib.recommenders.rating.evaluate import profile_of
 from lib.recommenders.rating.model import AT_LEAST, rmse
 from lib.recommenders.rating.registry import MODELS, knows
-from lib.schema import AGE, GENDER, MOVIE, OCCUPATION, RATING, TITLE, USER, ZIP
+from lib.schema import AGE, GENDER, MOVIE, OCCUPATION, OLDEST, RATING, TITLE, USER, ZIP
 from lib.text import shown_text
 
-OLDEST = 120  # years
 TITLE_WIDTH = 50
 LIKED = 3  # movies shown of those that a user likes best
 ITEMS = {

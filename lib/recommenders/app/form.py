@@ -7,7 +7,6 @@ from IPython.display import Markdown, display
 
 from lib.errors import UserError
 from lib.recommenders.app.console import (
-    OLDEST,
     about_user,
     recommend,
     rmse_lines,
@@ -15,7 +14,7 @@ from lib.recommenders.app.console import (
 )
 from lib.recommenders.app.saved_models import Trained
 from lib.recommenders.rating.entities import Profile
-from lib.schema import AGE, GENDER, OCCUPATION, USER, ZIP
+from lib.schema import AGE, GENDER, OCCUPATION, OLDEST, USER, ZIP
 
 BATCH = "POPULARITY_PROGRESS"  # set where notebooks run without anybody watching
 
