@@ -80,9 +80,10 @@ test: $(READY) lint ## check the style, run every test and every notebook
 	  notebooks/*.ipynb notebooks/*/*.ipynb tests; \
 	  status=$$?; rm -rf "$$POPULARITY_OUTPUT"; exit $$status
 
-lint: $(READY) ## check the style only
+lint: $(READY) ## check style and types only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ty check --quiet
 
 $(PEERS)/.ready: benchmarks/peers/requirements.lock
 	@echo "setting up $(PEERS): statsforecast and neuralforecast (once)"

@@ -7,10 +7,10 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from lib.batch.run import Run, Step, plan
+from lib.batch.run import Report, Run, Step, plan
 
 
-def graph(steps: Iterable[Step]) -> Iterator[dict]:
+def graph(steps: Iterable[Step | Report]) -> Iterator[dict]:
     """One task for each notebook, each after those that it requires, then the report.
 
     A task is up to date while all that it read (data, parameters, its own cells, the

@@ -103,7 +103,7 @@ def forecast(dataset, slot, horizon, model, **options):
         paths.PROCESSED / name,
         paths.REPORT / name,
         number,
-        Settings(epochs=whole_number("EPOCHS", str(training["EPOCHS"]))),
+        Settings(epochs=whole_number("EPOCHS", str(training["EPOCHS"])) or 1),
         training["SEEDS"],
         last=model == "last",
     )

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +22,7 @@ RECORD = ".record.json"  # in every folder made here: what it was made from
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """A place to write a file to, which becomes `path` when the block ends well.
 
     So a reader sees the old or the new file, never half of one; when the block fails,
@@ -44,7 +44,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def locked(folder: Path, work: str = "") -> Iterator[None]:
+def locked(folder: Path, work: str = "") -> Generator[None]:
     """Let one process at a time work in `folder`, which is created if needed.
 
     Works of different names do not wait for each other, so that one may hold another.
@@ -70,7 +70,7 @@ def read_record(folder: Path) -> dict | None:
 
 
 @contextmanager
-def new_folder(folder: Path, record: dict) -> Iterator[Path]:
+def new_folder(folder: Path, record: dict) -> Generator[Path]:
     """Yield an empty folder to fill; it becomes `folder` when the block ends well.
 
     An older `folder` made here is replaced, or kept untouched where its files are the
@@ -135,7 +135,7 @@ def _same_files(new: Path, old: Path) -> bool:
 
 
 @contextmanager
-def work_folder(run: Path, names: Sequence[str], last: str) -> Iterator[Path]:
+def work_folder(run: Path, names: Sequence[str], last: str) -> Generator[Path]:
     """A folder whose files move to ``run`` when the block ends well, else vanish.
 
     Args:

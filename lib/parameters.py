@@ -9,6 +9,7 @@ import re
 import tokenize
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lib.errors import UserError
 
@@ -24,7 +25,7 @@ class Parameter:
     """One upper-case constant of a parameters cell."""
 
     name: str
-    default: object
+    default: Any
     help: str
 
 
@@ -75,7 +76,7 @@ def _from_source(source: str) -> dict[str, Parameter]:
     return found
 
 
-def coerce(parameter: Parameter, value: object) -> object:
+def coerce(parameter: Parameter, value: Any) -> Any:
     """Turn a value from a command line or YAML into the type of the default.
 
     A list may be given as `0,1,2` or `0 1 2`; a default of None accepts any value. A
@@ -110,7 +111,7 @@ def _choices(parameter: Parameter) -> list[str]:
     return words if parameter.default in words else []
 
 
-def _fits(parameter: Parameter, value: object) -> bool:
+def _fits(parameter: Parameter, value: Any) -> bool:
     default = parameter.default
     if isinstance(default, bool) or not isinstance(default, int | float | str):
         return True
@@ -142,7 +143,7 @@ def _expected(parameter: Parameter) -> str:
     )
 
 
-def _scalar(default: object, value: object) -> object:
+def _scalar(default: Any, value: Any) -> Any:
     if isinstance(default, bool):
         text = str(value).lower()
         if text not in TRUE | FALSE:

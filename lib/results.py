@@ -91,7 +91,7 @@ class Results:
                 "leave_one_out_99"; empty for the one split of notebooks 01 to 06.
             seed: a seed, "mean" for the seed-averaged forecast, empty where none.
         """
-        row = {
+        row: dict[str, str | float] = {
             "notebook": self.notebook,
             "model": model,
             "prediction_type": str(prediction_type),

@@ -145,7 +145,7 @@ def execute(
     failed.unlink(missing_ok=True)
 
 
-def explain(name: str, error: Exception, evidence: Path) -> str:
+def explain(name: str, error: papermill.PapermillExecutionError, evidence: Path) -> str:
     """What went wrong in a notebook, and where, as one line."""
     if error.ename == "UserError":
         return error.evalue

@@ -7,12 +7,13 @@ each step leaves a stamp of its own (`lib.batch.stamps`).
 """
 
 import contextlib
-import importlib.util
+import importlib
 import json
 import os
 import re
+import runpy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,7 +142,7 @@ def check_run(run: Run) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def lock(state: Path) -> Iterator[None]:
+def lock(state: Path) -> Generator[None]:
     """Hold a run's folders; the system frees them when the process ends, however.
 
     Raises:
@@ -198,15 +199,12 @@ def run_all(
     return True
 
 
-def _graph(steps: list["Step"]) -> list[dict]:
+def _graph(steps: list["Step | Report"]) -> list[dict]:
     """Tasks of the file that stands at the top of the project."""
-    spec = importlib.util.spec_from_file_location("dodo", paths.ROOT / "dodo.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return list(module.graph(steps))
+    return list(runpy.run_path(str(paths.ROOT / "dodo.py"))["graph"](steps))
 
 
-def plan(run: Run, threads: int | None = None) -> list["Step"]:
+def plan(run: Run, threads: int | None = None) -> list["Step | Report"]:
     """The steps of a run in the order of their numbers, a full run's report last.
 
     Raises:
@@ -236,8 +234,9 @@ def plan(run: Run, threads: int | None = None) -> list["Step"]:
         )
         steps.append(Step(run, sources[name], given, inputs[name], requires, threads))
     wanted = _with_needs(run.only, {step.name: step.requires for step in steps})
-    chosen = [step for step in steps if step.name in wanted]
-    return chosen if len(chosen) < len(steps) else [*chosen, Report(run, names)]
+    if len(wanted) < len(steps):
+        return [step for step in steps if step.name in wanted]
+    return [*steps, Report(run, names)]
 
 
 def _with_needs(only: tuple[str, ...], requires: dict[str, list[str]]) -> set[str]:

@@ -59,8 +59,8 @@ class Board(ZeroReporter):
         known = [self.seconds[name] for name in waiting]
         tell = f"{run}: {len(waiting)} of {len(self.names)} steps to run, {jobs} at a "
         tell += "time" if jobs > 1 else "time, one after the other"
-        if None not in known:
-            tell += f"; they took {duration(sum(known))} of work the last time"
+        if took := sum(s for s in known if s) * (None not in known):
+            tell += f"; they took {duration(took)} of work the last time"
         self.echo(tell)
 
     def execute_task(self, task) -> None:

@@ -6,6 +6,7 @@ to show that everything works: less will do for it, too.
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from lib import paths
 from lib.schema import SAMPLE
@@ -16,7 +17,7 @@ REPORT += ("SWEEP_EPOCHS", "ABLATION_EPOCHS")
 RECOMMENDERS = ("SEEDS", "QUICK")
 
 
-def report_defaults(dataset: str) -> dict[str, object]:
+def report_defaults(dataset: str) -> dict[str, Any]:
     """Parameters of `make report`, notebooks 01–06."""
     small = dataset == SAMPLE
     return {
@@ -45,7 +46,7 @@ def recommender_defaults(dataset: str, quick: object = None) -> dict[str, object
     return {"QUICK": False, "LEAK": True, "READERS": READERS}
 
 
-def from_environment(names: Iterable[str]) -> dict[str, str]:
+def from_environment(names: Iterable[str]) -> dict[str, Any]:
     """Those of the names that the environment sets; an empty value sets nothing."""
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 

@@ -113,7 +113,7 @@ def _offered(package: Path) -> dict[str, str]:
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "names_of"
     ]
     return {
-        name.value: module.arg
+        str(name.value): str(module.arg)
         for call in calls
         for module in call.keywords
         for name in ast.walk(module.value)

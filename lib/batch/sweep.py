@@ -21,7 +21,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import yaml
@@ -278,7 +278,7 @@ def run_one(run: Run, threads: int) -> str:
 
 
 @contextlib.contextmanager
-def _on_cluster(address: str) -> Iterator[Callable[[Run, int], str]]:
+def _on_cluster(address: str) -> Generator[Callable[[Run, int], str]]:
     """`run_one`, done by a worker of a Dask cluster."""
     from distributed import Client
 

@@ -28,7 +28,8 @@ def identity(array: np.ndarray) -> bytes:
         path = Path(array.filename)
         return f"{path.parent.name}/{path.name}{array.shape}".encode()
     content = np.ascontiguousarray(array)
-    return f"{content.shape}{content.dtype}".encode() + hashlib.sha256(content).digest()
+    digest = hashlib.sha256(content.data)
+    return f"{content.shape}{content.dtype}".encode() + digest.digest()
 
 
 def made_once(

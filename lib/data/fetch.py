@@ -215,7 +215,7 @@ def _cause(error: Exception) -> str:
     if isinstance(error, requests.exceptions.Timeout):
         return "timed out"
     if isinstance(error, requests.exceptions.HTTPError):
-        return f"HTTP status {error.response.status_code}"
+        return f"HTTP status {getattr(error.response, 'status_code', 'unknown')}"
     if isinstance(error, requests.exceptions.ConnectionError):
         return "no connection"
     sums = re.search(r"expected md5:(\w+) but got (\w+)", str(error))

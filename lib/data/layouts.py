@@ -189,12 +189,12 @@ def _columns(
     shown: str, names: list[str], given: dict[str, str], needed: dict | None
 ) -> dict[str, str]:
     """Column of the file for each column of the log."""
-    found = {}
+    found: dict[str, str] = {}
     for column, known in KNOWN_NAMES.items():
         if column == RATING and given.get(RATING) == NO_RATINGS:
             continue
         asked = [given[column]] if given.get(column) else None
-        wanted = asked or ([column] if needed else known)
+        wanted: list[str] = asked or ([column] if needed else list(known))
         name = next((n for n in wanted if n in names), None)
         if name is not None:
             found[column] = name

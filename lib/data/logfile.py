@@ -70,9 +70,8 @@ class LogFile:
 
     def typed(self) -> pl.LazyFrame:
         """The log, parsed at full speed; collecting it raises at a stray character."""
-        types = {n: pl.Int64 for c, n in self.columns.items() if c != RATING}
-        if RATING in self.columns:
-            types[self.columns[RATING]] = pl.Float64
+        kinds = {RATING: pl.Float64}
+        types = {n: kinds.get(c, pl.Int64) for c, n in self.columns.items()}
         return self._select(self._scan(schema_overrides=types), types)
 
     def text(self) -> pl.LazyFrame:

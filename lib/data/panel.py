@@ -131,7 +131,7 @@ def _count_packed(log: nw.LazyFrame, start: nw.Expr) -> nw.LazyFrame:
 
 
 def _fit_packed(movies: pl.DataFrame) -> bool:
-    return movies[MOVIE].min() >= 0 and movies[MOVIE].max() < PACKED_BELOW
+    return movies[MOVIE].is_between(0, PACKED_BELOW - 1).all()
 
 
 def write_panel(

@@ -109,6 +109,10 @@ def end_of_slots(first, slot: str, count: int) -> pd.Timestamp:
     """Moment at which ``count`` slots, the first starting at ``first``, are over."""
     slot = check_slot(slot)
     if width := _width(slot):
-        return pd.Timestamp(first) + pd.Timedelta(seconds=width * count)
-    months = {"month": 1, "quarter": 3, "year": 12}[slot] * count
-    return pd.Timestamp(first) + pd.DateOffset(months=months)
+        length = pd.Timedelta(seconds=width * count)
+    else:
+        months = {"month": 1, "quarter": 3, "year": 12}[slot] * count
+        length = pd.DateOffset(months=months)
+    end = pd.Timestamp(first) + length
+    assert isinstance(end, pd.Timestamp)  # and not NaT: both are given
+    return end

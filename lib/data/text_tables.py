@@ -137,7 +137,7 @@ def whole_numbers(table: pl.DataFrame, column: str, shown: str, header: int = 1)
     """
     number = table[column].str.strip_chars().cast(pl.Int64, strict=False)
     if number.has_nulls():
-        row = number.is_null().arg_max()
+        row = number.to_list().index(None)
         raise UserError(
             f"{shown}, line {row + 1 + header}, column {column}: found "
             f"'{shown_text(table[column][row] or 'nothing', 60)}', expected a whole "

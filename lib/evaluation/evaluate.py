@@ -53,9 +53,9 @@ def run_forecaster(
     Returns:
         (split.test.stop, M) predicted shares.
     """
-    if callable(forecaster):
-        forecaster = forecaster(split.seen(counts), split)
-    return split.seen(np.asarray(forecaster))
+    if isinstance(forecaster, np.ndarray):
+        return split.seen(forecaster)
+    return split.seen(np.asarray(forecaster(split.seen(counts), split)))
 
 
 def evaluate(
@@ -149,7 +149,8 @@ def best_simple(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, floa
     rmse = pd.DataFrame(
         {name: t.groupby("split")["mse"].mean() ** 0.5 for name, t in tables.items()}
     )
-    return {part: (row.idxmin(), float(row.min())) for part, row in rmse.iterrows()}
+    best = zip(rmse.index, rmse.idxmin(axis=1), rmse.min(axis=1), strict=True)
+    return {part: (name, float(value)) for part, name, value in best}
 
 
 def scores_by_split(table: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -190,7 +191,8 @@ def compare(
             np.array([values(table) for table in tables]) if len(tables) > 1 else None
             for tables in (our_seeds, their_seeds)
         ]
-        result = paired_difference(values(ours), values(theirs), *seeds)
+        pair = values(ours), values(theirs)
+        result = paired_difference(*pair, a_seeds=seeds[0], b_seeds=seeds[1])
         up, down = (
             ("better", "worse") if metric in HIGHER_IS_BETTER else ("worse", "better")
         )
@@ -259,7 +261,7 @@ def check_no_leak(
                 "forecaster ignores the counts it is given"
             )
     _check_order(forecaster, counts, split, generator)
-    known = split.before_test(counts).any(axis=0)
+    known = np.asarray(split.before_test(counts).any(axis=0))
     if catalogue and 2 < known.sum() < len(known):
         other = run_forecaster(forecaster, counts[:, known], split)
         among = np.array(

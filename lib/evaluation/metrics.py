@@ -101,7 +101,7 @@ def mae_per_slot(counts: np.ndarray, forecast: np.ndarray) -> np.ndarray:
 
 
 def expected_traffic(
-    counts: np.ndarray, slots: Sequence[int] | None = None
+    counts: np.ndarray, slots: Sequence[int] | np.ndarray | None = None
 ) -> np.ndarray:
     """N̂_t: the requests in the latest slot before t that had any, 0 where none had.
 
@@ -294,7 +294,7 @@ def check_forecast(counts: np.ndarray, forecast: np.ndarray) -> None:
 
 
 def per_slot_scores(
-    counts: np.ndarray, forecast: np.ndarray, slots: Sequence[int]
+    counts: np.ndarray, forecast: np.ndarray, slots: Sequence[int] | np.ndarray
 ) -> pd.DataFrame:
     """All measures of each given slot that has requests.
 
@@ -310,14 +310,14 @@ def per_slot_scores(
     Raises:
         ValueError: see `check_forecast`.
     """
-    slots = np.asarray(slots, dtype=int)
-    blocks = np.array_split(slots, 1 + len(slots) * counts.shape[1] // BLOCK)
+    parts = 1 + len(slots) * counts.shape[1] // BLOCK
+    blocks = np.array_split(np.asarray(slots, dtype=int), parts)
     tables = [score_rows(counts, forecast[block], block) for block in blocks]
     return pd.concat(tables, ignore_index=True)
 
 
 def score_rows(
-    counts: np.ndarray, rows: np.ndarray, slots: Sequence[int]
+    counts: np.ndarray, rows: np.ndarray, slots: Sequence[int] | np.ndarray
 ) -> pd.DataFrame:
     """As `per_slot_scores`, with the forecasts of the given slots only.
 

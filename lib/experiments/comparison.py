@@ -1,6 +1,6 @@
 """All forecasters of a run side by side: what notebook 06 shows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -121,7 +121,7 @@ def every_pair(
 
     test = {model: of(table) for model, table in tables.items()}
     single = {model: [of(t) for t in found] for model, found in seeds.items()}
-    rows = {}
+    rows: dict[Hashable, pd.DataFrame] = {}
     for one in test:
         for two in test:
             if one != two:
@@ -133,7 +133,7 @@ def every_pair(
 def tally(pairs: pd.DataFrame) -> pd.DataFrame:
     """How many opponents each model is better than, even with, worse than, as text."""
     counted = pairs.groupby(["model", "metric"])["verdict"].value_counts()
-    counted = counted.unstack(fill_value=0).reindex(
+    counted = pd.DataFrame(counted.unstack(fill_value=0)).reindex(
         columns=["better", "even", "worse"], fill_value=0
     )
     text = counted.astype(str).agg(" / ".join, axis=1).unstack()

@@ -91,10 +91,10 @@ def importance(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = {}
     for name in varied(table):
-        groups = [part.to_numpy() for _, part in table.groupby(name)["cross_entropy"]]
-        medians = table.groupby(name)["cross_entropy"].median().sort_values()
+        groups = dict(iter(table.groupby(table[name])["cross_entropy"]))
+        medians = pd.Series({v: g.median() for v, g in groups.items()}).sort_values()
         rows[name] = {
-            "explained": kruskal(*groups).statistic / (len(table) - 1),
+            "explained": kruskal(*groups.values()).statistic / (len(table) - 1),
             "best": medians.index[0],
             "worst": medians.index[-1],
             "between": medians.iloc[-1] - medians.iloc[0],

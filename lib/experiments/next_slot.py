@@ -92,16 +92,15 @@ def traffic(counts: np.ndarray, split: Split, horizon: int = 1) -> Traffic:
     rows = np.asarray(split.validation[: len(split.validation) - horizon + 1])
     rows = rows if len(rows) else np.asarray(split.validation[:1])
     target = np.minimum(rows + horizon - 1, split.validation.stop - 1)
-    best = None
+    tried = []
     for alpha in ALPHAS:
         level = np.empty_like(log)  # row t knows slots before t
         level[0] = log[0]
         for t in range(1, len(log)):
             level[t] = (1 - alpha) * level[t - 1] + alpha * log[t - 1]
         error = float(np.sqrt(np.mean((log[target] - level[rows]) ** 2)))
-        if best is None or error < best.spread:
-            best = Traffic(alpha, np.expm1(level), error)
-    return best
+        tried.append(Traffic(alpha, np.expm1(level), error))
+    return min(tried, key=lambda one: one.spread)
 
 
 def table_of(

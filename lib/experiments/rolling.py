@@ -179,5 +179,5 @@ def stored_rolling_peers(run_name: str, slots: np.ndarray) -> dict[str, pd.DataF
     path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}-rolling.csv"
     if not path.exists():
         return {}
-    tables = {model: t for model, t in pd.read_csv(path).groupby("model")}
-    return {m: t for m, t in tables.items() if set(slots) == set(t["slot"])}
+    tables = pd.read_csv(path).groupby("model")
+    return {str(m): t for m, t in tables if set(slots) == set(t["slot"])}

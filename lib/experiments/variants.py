@@ -178,6 +178,6 @@ def compare_with_baseline(
     def tested(forecast):
         return per_slot_scores(task.grid.counts, forecast, task.split.test)
 
-    ours, theirs = mean_forecast(trained), task.baselines[baseline].forecast
+    ours, theirs = mean_forecast(dict(trained)), task.baselines[baseline].forecast
     seeds = [tested(normalised(one.forecast)) for one in trained.values()]
     return compare(tested(ours), tested(theirs), ["cross_entropy"], seeds).iloc[0]

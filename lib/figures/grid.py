@@ -1,6 +1,6 @@
 """Figures of a grid of experiments."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -102,8 +102,8 @@ def parallel_coordinates(table: pd.DataFrame, names: Sequence[str]) -> Figure:
     return fig
 
 
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+def _words(name: Hashable) -> str:
+    return str(name).replace("_", " ")
 
 
 def _short(value: object) -> str:

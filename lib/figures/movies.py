@@ -180,7 +180,7 @@ def votes(metadata: pd.DataFrame) -> Figure:
     """Histogram of the movies' vote averages."""
     voted = metadata.loc[metadata["vote_count"] > 0, "vote_average"]
     fig, axes = plt.subplots(figsize=(WIDTH, 2.5))
-    axes.hist(voted, bins=np.arange(0, 10.5, 0.5), color=BLUE)
+    axes.hist(voted, bins=list(np.arange(0, 10.5, 0.5)), color=BLUE)
     axes.set(
         xlabel="vote average (0 to 10)",
         ylabel="movies",

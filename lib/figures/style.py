@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Hashable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from IPython.display import display
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Text
 from matplotlib.ticker import Formatter, LogFormatterSciNotation
 
@@ -20,7 +22,7 @@ NETWORKS = ("lstm", "gru", "conv1d_lstm")
 
 # Networks have the strong colours of Okabe and Ito's colour-blind safe palette (2008),
 # baselines greys and muted tones, so that a reader finds the networks at once.
-COLORS = {
+COLORS: dict[Hashable, str] = {
     "lstm": "#0072B2",
     "gru": "#D55E00",
     "conv1d_lstm": "#009E73",
@@ -54,7 +56,7 @@ COLORS = {
     "test": "#0072B2",
 }
 # The second series, whose models never share a figure with those above
-RECOMMENDER_COLORS = {
+RECOMMENDER_COLORS: dict[Hashable, str] = {
     # networks: the strong colours of Okabe and Ito's colour-blind safe palette (2008)
     "neural_cf": "#56B4E9",
     "neural_cf_tuned": "#0072B2",
@@ -85,7 +87,7 @@ RECOMMENDER_COLORS = {
     "svm": "#A6761D",
     "bias": "#AAAAAA",
 }
-LABELS = {
+LABELS: dict[Hashable, str] = {
     "lstm": "LSTM",
     "gru": "GRU",
     "conv1d_lstm": "Conv1D-LSTM",
@@ -200,7 +202,8 @@ def clean_figure(fig: Figure) -> None:
     for axes in fig.axes:
         for axis in (axes.xaxis, axes.yaxis):
             for ticks in (axis.major, axis.minor):
-                _clean_labels(ticks.formatter)
+                if ticks.formatter:
+                    _clean_labels(ticks.formatter)
     for text in fig.findobj(Text):
         text.set_text(_clean(text.get_text()))
 
@@ -223,14 +226,14 @@ def _clean(text: str) -> str:
     return "\n".join(shown_text(line) for line in str(text).split("\n"))
 
 
-def color(model: str) -> str:
+def color(model: Hashable) -> str:
     """Colour of a model, the same in every notebook."""
     return COLORS.get(model, RECOMMENDER_COLORS.get(model, OTHER))
 
 
-def label(model: str) -> str:
+def label(model: Hashable) -> str:
     """Name of a model or measure as a reader sees it."""
-    return LABELS.get(model, model)
+    return LABELS.get(model, str(model))
 
 
 def is_synthetic(run: str) -> bool:
@@ -253,7 +256,8 @@ def save_figure(fig: Figure, figure_id: str, caption: str, run: str) -> Path:
     """
     if is_synthetic(run):
         engine = fig.get_layout_engine()
-        if engine is not None:  # keep a strip free for the word
+        if isinstance(engine, ConstrainedLayoutEngine):
+            # keep a strip free for the word
             strip = STRIP / fig.get_figheight()
             engine.set(rect=(0, strip, 1, 1 - strip))
         fig.text(0.99, 0.005, "synthetic data", ha="right", va="bottom", size=6)

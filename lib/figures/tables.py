@@ -30,7 +30,8 @@ def readable(scores: pd.DataFrame) -> pd.DataFrame:
 def spread_table(spread: pd.DataFrame) -> pd.DataFrame:
     """Mean ± standard deviation as text, one row per model, one column per metric."""
     rows: dict[str, dict] = {}
-    for (model, metric), row in spread.iterrows():
+    keys, records = spread.index.to_list(), spread.to_dict("records")
+    for (model, metric), row in zip(keys, records, strict=True):
         scale, _ = SCALES.get(metric, (1, ""))
         text = f"{scale * row['mean']:.4f}"
         if row["seeds"] > 1:
@@ -43,7 +44,10 @@ def spread_table(spread: pd.DataFrame) -> pd.DataFrame:
 def difference_table(differences: pd.DataFrame) -> pd.DataFrame:
     """Differences with their intervals as text, one row per opponent."""
     rows: dict[str, dict] = {}
-    for (opponent, metric), row in differences.iterrows():
+    keys = differences.index.to_list()
+    for (opponent, metric), row in zip(
+        keys, differences.to_dict("records"), strict=True
+    ):
         scale = 1e6 if metric == "rmse" else 1
         low, high = scale * row["low"], scale * row["high"]
         text = f"{scale * row['difference']:+.4f} ({low:+.4f}, {high:+.4f})"

@@ -13,6 +13,7 @@ correct the EWMA's log share (`residual_trees`).
 from collections.abc import Iterable
 from functools import partial
 from itertools import product
+from operator import itemgetter
 
 import lightgbm as lgb
 import numpy as np
@@ -179,15 +180,14 @@ def residual_trees(
     x, start = known_before(data), data.log_ewma.astype(float)
     seen = counts.cumsum(axis=0) - counts > 0
     fit = partial(_fit, x, counts, start=start, seen=seen, **RESIDUAL)
-    rows, best = split.validation, None
+    rows, tried = split.validation, []
     for leaves in RESIDUAL_LEAVES:
         trees = fit(split.train[1:], leaves, max(RESIDUAL_ROUNDS), seed, threads)
         for rounds in RESIDUAL_ROUNDS:
             q = _corrected(trees, x, start, rows, rounds)
             value = single("cross_entropy", counts[rows], q, range(len(rows)))
-            if best is None or value < best[0]:
-                best = (value, leaves, rounds, trees)
-    value, leaves, rounds, trees = best
+            tried.append((value, leaves, rounds, trees))
+    value, leaves, rounds, trees = min(tried, key=itemgetter(0))
     again = fit(range(1, split.test.start), leaves, rounds, seed, threads)
     parts = [
         _corrected(trees, x, start, range(split.test.start), rounds),
@@ -253,7 +253,7 @@ def _fit(
     rows = slice(slots.start, slots.stop)
     x = features[rows].reshape(-1, features.shape[-1])
     y = counts[rows].reshape(-1).astype(float)
-    if start is None:
+    if start is None or seen is None:
         start = np.full(counts.shape, -np.log(counts.shape[1]))
         seen = features[..., len(LAGS) + len(WINDOWS) + len(ALPHAS)] > 0
     # A slot without requests has no shares to learn from: its weight is zero.
@@ -297,6 +297,7 @@ def _predict(booster: lgb.Booster, features: np.ndarray, rounds: int) -> np.ndar
     """Shares from the first `rounds` trees: expected requests, normalised per slot."""
     flat = features.reshape(-1, features.shape[-1])
     log_rate = booster.predict(flat, raw_score=True, num_iteration=rounds)
+    log_rate = np.asarray(log_rate)
     return credit(np.exp(log_rate).reshape(features.shape[:2]), 0.0)
 
 

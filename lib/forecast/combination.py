@@ -13,6 +13,7 @@ ones: estimated on a dozen slots, they err more than equality does (Smith and Wa
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 from scipy.optimize import minimize
@@ -116,14 +117,13 @@ def combine(
     rows = np.asarray(split.validation)
     rows = rows[counts[rows].any(axis=1)]
     truth, parts = counts[rows], [q[rows] for q in forecasts.values()]
-    best = None
+    tried = []
     for pool in POOLS:
         weights = chosen_weights(pool, truth, parts)
         q = POOLS[pool](weights, parts)
         value = single("cross_entropy", truth, q, range(len(rows)))
-        if best is None or value < best[0]:
-            best = (value, pool, weights)
-    value, pool, weights = best
+        tried.append((value, pool, weights))
+    value, pool, weights = min(tried, key=itemgetter(0))
     named = dict(zip(forecasts, map(float, weights), strict=True))
     return Combination(pool, named, pooled(pool, named, forecasts), value)
 

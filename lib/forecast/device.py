@@ -81,4 +81,4 @@ def stream(batches: keras.utils.PyDataset):
             tensor.set_shape(shape)
         return keras.tree.pack_sequence_as(example, batch)
 
-    return tf.data.Dataset.range(len(batches)).map(read).prefetch(2)
+    return tf.data.Dataset.range(batches.num_batches).map(read).prefetch(2)

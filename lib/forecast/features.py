@@ -331,8 +331,14 @@ def build_features(grid: Grid, split: Split, folder: Path | None = None) -> Feat
         made_from.hexdigest(),
         lambda new: _make(grid, split, new),
     )
-    names = {k: tuple(facts[k]) for k in ("series_names", "all_context_names")}
-    return Features(**arrays, **names, ewma=facts["ewma"])
+    return Features(
+        series=arrays["series"],
+        series_names=tuple(facts["series_names"]),
+        context=arrays["context"],
+        all_context_names=tuple(facts["all_context_names"]),
+        log_ewma=arrays["log_ewma"],
+        ewma=facts["ewma"],
+    )
 
 
 def _make(grid: Grid, split: Split, new) -> dict:

@@ -9,6 +9,8 @@ which is convex: there is one best set of weights and no seed (McFadden 1974,
 """
 
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
@@ -37,7 +39,7 @@ class Fitted:
     forecast: np.ndarray
     parameters: dict[str, float]
     validation_score: float
-    model: object
+    model: Any
 
 
 def known_before(data: Features, lags: int = LAGS) -> np.ndarray:
@@ -72,14 +74,13 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
     """
     x, start = known_before(data), data.log_ewma.astype(float)
     rows = split.validation
-    best, weights = None, np.zeros(x.shape[-1])
+    tried, weights = [], np.zeros(x.shape[-1])
     for penalty in sorted(PENALTIES, reverse=True):
         weights = _fit(x, start, counts, split.train, penalty, weights)
         q = _predict(x, start, rows, weights)
         value = single("cross_entropy", counts[rows], q, range(len(rows)))
-        if best is None or value < best[0]:
-            best = (value, penalty, weights)
-    value, penalty, weights = best
+        tried.append((value, penalty, weights))
+    value, penalty, weights = min(tried, key=itemgetter(0))
     early = range(split.test.start)
     again = _fit(x, start, counts, early, penalty, weights)
     late = range(split.test.start, len(counts))

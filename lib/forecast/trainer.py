@@ -79,7 +79,7 @@ class Trained:
     path: Path
 
 
-def arrays(data: Features, settings: Settings) -> tuple[np.ndarray, ...]:
+def arrays(data: Features, settings: Settings) -> tuple[np.ndarray | Columns, ...]:
     """The model's inputs as views: row k is what is known before slot k + t_slot.
 
     Returns:
@@ -172,22 +172,22 @@ class _Training:
 
     def carry_out(self, refit: bool, watch: bool) -> None:
         """Train, forecast and leave both; forecast.npy says that all is there."""
-        rows, seconds, history = self.rows, 0.0, None
+        rows, fits = self.rows, []
         early = np.concatenate([rows["train"], rows["validation"]])
         part, shape = self.place / "forecast.tmp.npy", self.counts.shape
         forecast = np.lib.format.open_memmap(part, "w+", np.float32, shape)
         for slot, log_shares in enumerate(self.data.log_ewma):
             forecast[slot] = np.exp(log_shares)
         if watch:
-            model, history, seconds = self.fit(rows["train"], rows["validation"])
-            self.predict(model, early, forecast)
+            fits.append(self.fit(rows["train"], rows["validation"]))
+            self.predict(fits[0][0], early, forecast)
         if refit:
-            model, last, more = self.fit(early)
-            history, seconds = (history if watch else last), seconds + more
-        self.predict(model, rows["test"], forecast)
-        model.save(self.place / "network.keras")
-        history.to_csv(self.place / "history.csv")
-        facts = {"seconds": seconds, "parameters": model.count_params()}
+            fits.append(self.fit(early))
+        models, histories, seconds = zip(*fits, strict=True)
+        self.predict(models[-1], rows["test"], forecast)
+        models[-1].save(self.place / "network.keras")
+        histories[0].to_csv(self.place / "history.csv")
+        facts = {"seconds": sum(seconds), "parameters": models[-1].count_params()}
         (self.place / "facts.json").write_text(json.dumps(facts))
         forecast.flush()
         os.replace(part, self.place / "forecast.npy")
@@ -328,10 +328,13 @@ class Keeper(keras.callbacks.Callback):
         return len(self.history)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.history.append({key: float(value) for key, value in logs.items()})
+        logs = {key: float(value) for key, value in (logs or {}).items()}
+        self.history.append(logs)
         values = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
         with replacing(self.path) as part:
-            np.savez(part, history=json.dumps(self.history), **values)
+            np.savez(
+                part, allow_pickle=False, history=json.dumps(self.history), **values
+            )
         told = " · ".join(
             f"{key} {logs[key]:.4f}" for key in ("loss", "val_loss") if key in logs
         )

@@ -240,10 +240,12 @@ def _nested(page: BeautifulSoup, top: Tag, level: int) -> Tag:
     """The list that an entry of the contents belongs to."""
     if level == 1 or not top.contents:
         return top
-    chapter = top.contents[-1]
-    if chapter.ol is None:
-        chapter.append(page.new_tag("ol"))
-    return chapter.ol
+    chapter = top.find_all("li", recursive=False)[-1]
+    inner = chapter.ol
+    if inner is None:
+        inner = page.new_tag("ol")
+        chapter.append(inner)
+    return inner
 
 
 def typst_string(text: str) -> str:

@@ -4,6 +4,7 @@ The network that is spoken of is the one with the least cross-entropy on the val
 slots; the test slots are only reported.
 """
 
+from collections.abc import Hashable
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from lib.figures.style import NETWORKS, label, use_style
 COMPARISON = "06_compare_models"
 POOL = "best"  # the default forecast, networks among its parts
 # Measure → name, factor and digits in print
-MEASURES = {
+MEASURES: dict[Hashable, tuple[str, float, int]] = {
     "cross_entropy": ("cross-entropy (nats)", 1, 4),
     "rmse": ("RMSE (10⁻³)", 1e3, 4),
     "ndcg_at_10": ("NDCG@10", 1, 3),
@@ -57,13 +58,13 @@ def chosen_network(rows: pd.DataFrame) -> str | None:
     return table.loc[mine, "cross_entropy"].idxmin() if mine else None
 
 
-def best(table: pd.DataFrame, metric: str) -> str:
+def best(table: pd.DataFrame, metric: Hashable) -> Hashable:
     """The model with the best score."""
     column = table[metric]
     return column.idxmax() if metric in HIGHER_IS_BETTER else column.idxmin()
 
 
-def told(value: float, metric: str, unit: bool = False) -> str:
+def told(value: float, metric: Hashable, unit: bool = False) -> str:
     """A score as text."""
     name, scale, digits = MEASURES[metric]
     rest = name.partition(" (")[2].rstrip(")")

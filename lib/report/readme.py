@@ -183,6 +183,7 @@ def write() -> str:
     README.write_text(with_results(README.read_text("utf-8")), encoding="utf-8")
     RESULTS.write_text(results_page(), encoding="utf-8")
     picture = score_figure(stored(next(iter(RUNS))))
-    picture.savefig(PICTURE, metadata={"Software": None})
-    plt.close(picture)
+    if picture is not None:
+        picture.savefig(PICTURE, metadata={"Software": None})
+        plt.close(picture)
     return f"README.md, docs/results.md and its picture: {len(RUNS)} runs"

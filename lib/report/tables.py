@@ -33,7 +33,7 @@ class Cell:
 
 def read_table(html: str) -> tuple[list[list[Cell]], list[list[Cell]]]:
     """Header rows and body rows of the first table in a piece of HTML."""
-    table = BeautifulSoup(html, "html.parser").find("table")
+    table = BeautifulSoup(html, "html.parser").select("table")[0]
     head = [_cells(row) for row in table.select("thead tr")]
     body = [_cells(row) for row in table.select("tbody tr, tfoot tr")]
     if not body:
@@ -47,8 +47,8 @@ def _cells(row: Tag) -> list[Cell]:
     return [
         Cell(
             shown_text(cell.get_text(" "), LONGEST),
-            int(cell.get("colspan", 1)),
-            int(cell.get("rowspan", 1)),
+            int(str(cell.get("colspan", "1"))),
+            int(str(cell.get("rowspan", "1"))),
             cell.name == "th",
         )
         for cell in row.find_all(["th", "td"])

@@ -9,7 +9,7 @@ MOVIES = 800
 USERS = 1_500
 RATINGS = 120_000
 WEEKS = 120
-START = pd.Timestamp("2021-01-04")  # a Monday
+START = pd.to_datetime("2021-01-04")  # a Monday
 REVIVALS = 40
 LARGEST_AUDIENCE = 0.6  # share of the users that the best-known movie can reach
 

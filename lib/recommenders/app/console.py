@@ -115,7 +115,7 @@ class Console:
     def new_user(self) -> None:
         """Asks for a profile and lists movies."""
         model = self.trained.model
-        if not model.reads_profiles:
+        if self.users is None or not model.reads_profiles:
             reason = (
                 "this data set says nothing of its users"
                 if self.users is None

@@ -3,6 +3,7 @@
 import os
 
 import ipywidgets as widgets
+import pandas as pd
 from IPython.display import Markdown, display
 
 from lib.errors import UserError
@@ -37,8 +38,8 @@ class Form:
         self.output = widgets.Output()
         self.number = widgets.BoundedIntText(value=10, min=1, max=100, description="n")
         pages = {"Existing user": self._existing()}
-        if trained.model.reads_profiles:
-            pages["New user"] = self._new()
+        if trained.model.reads_profiles and trained.data.users is not None:
+            pages["New user"] = self._new(trained.data.users)
         pages["RMSE"] = self._button("Measure", self.show_error)
         tabs = widgets.Tab(children=list(pages.values()), titles=list(pages))
         title = widgets.Label(trained_name(trained))
@@ -51,8 +52,7 @@ class Form:
         button = self._button("Recommend", self.show_existing)
         return widgets.VBox([self.user, self.include, button])
 
-    def _new(self):
-        users = self.trained.data.users
+    def _new(self, users: pd.DataFrame):
         words = sorted(users[OCCUPATION].dropna().unique())
         self.profile = {
             AGE: widgets.BoundedIntText(value=30, min=1, max=OLDEST, description="Age"),
@@ -74,8 +74,8 @@ class Form:
 
     def show_new(self) -> None:
         """Lists movies for the profile that was entered."""
-        values = [field.value for field in self.profile.values()]
-        self._list(Profile(*values), True)
+        age, *words = (field.value for field in self.profile.values())
+        self._list(Profile(int(age), *map(str, words)), True)
 
     def show_error(self) -> None:
         """Shows the RMSE on training, test and all rows."""

@@ -1,5 +1,7 @@
 """The ranking models with their settings, and the grids these were chosen from."""
 
+from collections.abc import Callable
+
 import pandas as pd
 
 from lib.recommenders.ranking.evaluate import fit_and_rank, score_table
@@ -16,6 +18,8 @@ from lib.recommenders.ranking.neural_cf import NeuralCF
 from lib.recommenders.ranking.next_movie import NextMovie
 from lib.recommenders.ranking.splits import Split
 from lib.recommenders.ranking.tuned_neural_cf import TunedNeuralCF
+
+Make = Callable[..., RankingModel]
 
 # Eight settings for every model: the same budget for linear models and networks. They
 # are tried on the validation split and chosen by the ranking among *all* movies.
@@ -60,17 +64,19 @@ GRIDS: dict[str, list[dict]] = {
         {"learning_rate": 1e-3},
     ],
 }
-LINEAR = {kind.name: kind for kind in (ItemKNN, RP3beta, PureSVD, EASE, IALS)}
+LINEAR: dict[str, Make] = {
+    kind.name: kind for kind in (ItemKNN, RP3beta, PureSVD, EASE, IALS)
+}
 # Networks and their settings; these come from the grids above on the validation split
 # of ml-100k, and the notebook repeats the choice when asked.
-NETWORKS = {
+NETWORKS: dict[str, tuple[Make, dict]] = {
     "neural_cf": (NeuralCF, {}),
     "neural_cf_tuned": (TunedNeuralCF, {}),
     "next_movie_gru": (NextMovie, {"cell": "gru"}),
     "next_movie_lstm": (NextMovie, {"cell": "lstm"}),
     "sasrec": (NextMovie, {"cell": "sasrec", "epochs": 40, "batch_size": 32}),
 }
-QUICK: dict[type[RankingModel], dict] = {
+QUICK: dict[Make, dict] = {
     IALS: {"embedding_size": 16, "epochs": 3},
     NeuralCF: {"epochs": 2, "batch_size": 4096},
     TunedNeuralCF: {"epochs": 3, "hidden": (64,)},

@@ -13,6 +13,7 @@ from lib.schema import MOVIE
 class RankingModel:
     """Base of the models here: `fit(train)` sets `train`, `scores(users)` ranks."""
 
+    name: str
     train: Histories
 
     def fit(self, train: Histories) -> "RankingModel":
@@ -87,7 +88,7 @@ class NetworkModel(RankingModel):
         keras.utils.set_random_seed(self.seed)
         self.train = train
         batches = self.batches(train)
-        rate = self.schedule(self.epochs * len(batches))
+        rate = self.schedule(self.epochs * batches.num_batches)
         self.model = self.build(train, rate)
         self.history = self.model.fit(
             batches,

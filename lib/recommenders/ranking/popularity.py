@@ -94,7 +94,9 @@ def best_of(models: Mapping[float, RankingModel], validation: Split) -> pd.Serie
 
 def choose_half_life(validation: Split) -> float:
     """The half-life of `HALF_LIVES` that serves best on the validation split, days."""
-    models = {days: RecentPop(half_life=days) for days in HALF_LIVES}
+    models: dict[float, RankingModel] = {
+        days: RecentPop(half_life=days) for days in HALF_LIVES
+    }
     for model in models.values():
         model.fit(validation.train)
     return best_of(models, validation).index[0]

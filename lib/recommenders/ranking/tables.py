@@ -101,8 +101,9 @@ def record(
         protocols: name in the file → `SAMPLED` or `FULL`.
     """
     for protocol, kind in protocols.items():
-        for name, row in intervals(ranked, kind).iterrows():
-            one = ranked[name]
+        table = intervals(ranked, kind)
+        for name, one in ranked.items():
+            row = table.loc[name]
             seeds = list(one.by_seed)
             seed = seeds[0] if len(seeds) == 1 else "mean"
             nb.record(name, protocol, row, seed=seed)

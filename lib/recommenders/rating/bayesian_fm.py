@@ -163,7 +163,7 @@ class BayesianFM(RatingModel):
         }
         for number, effect in enumerate(sampler.days):
             state[f"days_{number}"] = np.append(effect.values, 0.0)
-        if sampler.ordinal:
+        if sampler.cutpoints:
             state["cuts"] = sampler.cutpoints.cuts.copy()
         return state
 
@@ -177,9 +177,10 @@ class BayesianFM(RatingModel):
         return self._average(i, groups, lambda draw, name: draw(name)[u])
 
     def _predict_profile(self, profile: Profile, i: np.ndarray) -> np.ndarray:
-        if not self.reads_side:
+        users = self.catalogue.users
+        if users is None or not self.reads_side:
             return self._predict(np.full(len(i), -1), i, None)
-        flags = demographic_flags(profile.frame(), self.catalogue.users).toarray()[0]
+        flags = demographic_flags(profile.frame(), users).toarray()[0]
         inputs = np.append(1.0, flags)
 
         def rows(draw, name):

@@ -1,6 +1,6 @@
 """Rating models side by side: fitted under each protocol, forecasts kept, intervals."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -232,12 +232,9 @@ def same_rows(forecasts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     A notebook run by hand with other parameters may have left one of other rows.
     """
     keys = {
-        name: int(pd.util.hash_pandas_object(f[[USER, MOVIE, FOLD]], False).sum())
-        for name, f in forecasts.items()
+        n: f[[USER, MOVIE, FOLD]].to_numpy().tobytes() for n, f in forecasts.items()
     }
-    if not keys:
-        return {}
-    most = pd.Series(keys).mode().iloc[0]
+    most = max(keys.values(), key=list(keys.values()).count, default=b"")
     return {name: forecasts[name] for name, key in keys.items() if key == most}
 
 
@@ -259,7 +256,7 @@ def try_settings(
     for settings in grid:
         model = make(**settings)
         model.tell = announce
-        if hasattr(model, "history"):
+        if "validation_share" in model.settings:
             loss = model.fit(train, data.users, data.movies).history["val_loss"]
             best = {"epoch": int(loss.idxmin()) + 1, "rmse": float(loss.min() ** 0.5)}
         else:
@@ -278,7 +275,7 @@ def new_user_split(
     return ratings[~new], ratings[new]
 
 
-def profile_of(users: pd.DataFrame, user: int) -> Profile:
+def profile_of(users: pd.DataFrame, user: Hashable) -> Profile:
     """What a user's row says, as a new user would type it in."""
     row = users.set_index(USER).loc[user]
     age = 0 if pd.isna(row[AGE]) else int(row[AGE])

@@ -105,7 +105,7 @@ class Sampler:
 
     def __init__(self, design: Design, rank: int, ordinal: bool, user_noise, seed: int):
         self.rng = np.random.default_rng(seed)
-        self.design, self.ordinal, self.user_noise = design, ordinal, user_noise
+        self.design, self.user_noise = design, user_noise
         u, i = design.rows
         users, movies = design.features
         self.user = Block(u, i, users, rank + 1, self.rng)
@@ -115,9 +115,9 @@ class Sampler:
         self.alpha = 1.0  # precision of an average user's noise
         self.cutpoints = Cutpoints(design.ratings) if ordinal else None
         self.mean = 0.0 if ordinal else float(design.ratings.mean())
-        self.targets = self.cutpoints.middles() if ordinal else None
-        if not ordinal:
-            self.targets = design.ratings - self.mean
+        self.targets = design.ratings - self.mean
+        if self.cutpoints:
+            self.targets = self.cutpoints.middles()
         self.swept = 0
 
     def sweep(self) -> None:
@@ -142,7 +142,7 @@ class Sampler:
 
     def _draw_noise(self, fitted: np.ndarray) -> None:
         u = self.design.rows[0]
-        if self.ordinal:
+        if self.cutpoints:
             deviations = self.deviations()[u]
             if self.swept:  # the first fit is too rough to move the cuts by
                 self.cutpoints.draw(fitted, deviations, self.rng)
@@ -150,7 +150,7 @@ class Sampler:
             low, high = (low - fitted) / deviations, (high - fitted) / deviations
             self.targets = fitted + deviations * draw_truncated(low, high, self.rng)
         squares = np.square(self.targets - fitted)
-        if not self.ordinal:  # the latent scale is free, so its noise is fixed at 1
+        if not self.cutpoints:  # the latent scale is free, so its noise is fixed at 1
             energy = np.sum(self.noise[u] * squares)
             self.alpha = self.rng.gamma(1 + len(u) / 2, 1 / (1 + energy / 2))
         if self.user_noise:

@@ -45,6 +45,8 @@ class RatingModel:
     name = "rating_model"
     knows_profiles = False  # whether a new user's age, gender … are enough for it
     defaults: Mapping[str, Any] = {}  # a model's settings, all that it takes
+    catalogue: Catalogue  # once it is fitted
+    history = pd.DataFrame()  # of a network: loss and val_loss of each epoch, stars²
 
     def __init__(self, **settings):
         """Sets the model up with its defaults, or the given values in their place.
@@ -56,7 +58,6 @@ class RatingModel:
             raise TypeError(f"{self.name} has no settings {sorted(unknown)}")
         self.settings = {**self.defaults, **settings}
         self.arrays: dict[str, np.ndarray] = {}
-        self.catalogue: Catalogue | None = None
         self.tell: Callable[[str], None] | None = None  # gets a line of progress
 
     def fit(
@@ -181,7 +182,7 @@ class RatingModel:
         """Writes the model below `folder` as JSON, npz and Parquet; no pickle."""
         folder.mkdir(parents=True, exist_ok=True)
         self.catalogue.save(folder)
-        np.savez_compressed(folder / ARRAYS_FILE, **self.arrays)
+        np.savez_compressed(folder / ARRAYS_FILE, allow_pickle=False, **self.arrays)
         self._save_more(folder)
         # Last, since its presence says that the rest is complete.
         text = json.dumps({"model": self.name, "settings": self.settings}, indent=1)

@@ -33,11 +33,7 @@ class NetworkModel(RatingModel):
     """
 
     knows_profiles = True
-
-    def __init__(self, **settings):
-        super().__init__(**settings)
-        self.network: keras.Model | None = None
-        self.history = pd.DataFrame()  # loss and val_loss of each epoch, MSE in stars²
+    network: keras.Model  # once it is fitted
 
     def _fit(self, ratings: pd.DataFrame) -> None:
         s = self.settings

@@ -30,10 +30,10 @@ class PairFeatures:
         users, movies = catalogue.seen.shape
         self.damping = damping
         mean = y.mean()
-        b_movie = np.bincount(i, y - mean, movies)
-        b_movie /= np.bincount(i, minlength=movies) + damping
-        b_user = np.bincount(u, y - mean - b_movie[i], users)
-        b_user /= np.bincount(u, minlength=users) + damping
+        ratings = np.bincount(i, minlength=movies) + damping
+        b_movie = np.bincount(i, y - mean, movies) / ratings
+        ratings = np.bincount(u, minlength=users) + damping
+        b_user = np.bincount(u, y - mean - b_movie[i], users) / ratings
         # The last user and movie stand for the unknown: nothing but zeros.
         self.b_user, self.b_movie = np.append(b_user, 0.0), np.append(b_movie, 0.0)
         shape = (users + 1, movies + 1)

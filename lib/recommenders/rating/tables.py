@@ -66,7 +66,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     if "rmse_low" in table:
         low, high = table.pop("rmse_low"), table.pop("rmse_high")
         texts = [f"{a:.3f} to {b:.3f}" for a, b in zip(low, high, strict=True)]
-        table.insert(table.columns.get_loc("rmse") + 1, "95 % interval", texts)
+        table.insert(list(table).index("rmse") + 1, "95 % interval", texts)
     words = [knows(name) for name in table.index]
     if set(words) != {"–"}:
         table.insert(0, "knows", words)
@@ -104,7 +104,7 @@ def step_table(forecasts: Mapping[str, pd.DataFrame], seconds: Mapping[str, floa
     """
     rows, before = {}, None
     for name, forecast in forecasts.items():
-        row = with_interval(forecast)
+        row: dict = with_interval(forecast)
         del row["mse"], row["mae"]
         row |= {"gain": float("nan"), "interval of the gain": "–"}
         if before is not None:
