@@ -7,7 +7,7 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from lib.batch.run import Report, Run, Step, plan
+from lib.batch import Report, Run, Step, plan
 
 
 def graph(steps: Iterable[Step | Report]) -> Iterator[dict]:

@@ -76,7 +76,7 @@ def ours(folder: Path, target: Path) -> None:
 
 def checked(folder: Path, target: Path) -> None:
     from lib import paths
-    from lib.data.preprocess import preprocess
+    from lib.data.preprocessing import preprocess
 
     paths.PROCESSED = target.parent
     preprocess(str(folder), "month")

@@ -94,7 +94,7 @@ def write_log(folder: Path, rows: int, movies: int, users: int, seed: int = 0) -
 
 def preprocess(folder: Path, slot: str) -> None:
     """Notebook 01's work."""
-    from lib.data.preprocess import preprocess
+    from lib.data.preprocessing import preprocess
 
     preprocess(str(folder), slot)
 

@@ -18,7 +18,8 @@ logging.getLogger("tensorflow").addFilter(
 def names_of(package: str, **modules: tuple[str, ...]):
     """The names that a package offers, each loaded when it is first asked for.
 
-    So `from lib.forecast import windows` does not wait for Keras.
+    So `from lib.forecast import windows` does not wait for Keras. A name that is also
+    one of the package's modules would give the module.
 
     Args:
         package: dotted name of the package.

@@ -62,14 +62,14 @@ def main():
 @data_options
 def data(dataset, slot, max_slots, cluster, **columns):
     """Clean a data set and write its panel."""
-    from lib.data.preprocess import summary
+    from lib.data import summary
 
     say(summary(prepare(dataset, slot, max_slots, cluster, **columns)))
 
 
 def prepare(dataset, slot, max_slots, cluster, **columns):
     """Preprocess a data set as the command line says."""
-    from lib.data.preprocess import preprocess
+    from lib.data import preprocess
 
     return preprocess(
         dataset or SAMPLE,
@@ -197,7 +197,7 @@ def run_series(
     **settings,
 ):
     """Run one series of notebooks with what the command line says."""
-    from lib.batch.run import Run, run_all
+    from lib.batch import Run, run_all
 
     offered = {name.upper(): value for name, value in settings.items()}
     if offered.get("MAX_SLOTS"):
@@ -217,7 +217,7 @@ def run_series(
 
 def run_file(path, folder, given, jobs, cluster):
     """Run a YAML file of runs; leave with an exit status where one of them failed."""
-    from lib.batch.sweep import read_runs, run_sweep
+    from lib.batch import read_runs, run_sweep
 
     given = {name: value for name, value in given.items() if value}
     if "dataset" in given:

@@ -1,6 +1,7 @@
 """The order of the house: imports go one way, along the data, and never in a circle."""
 
 import ast
+import importlib
 
 import pytest
 
@@ -67,6 +68,15 @@ def test_evaluation_and_figures_know_no_model():
         if folder(name) in ("evaluation", "figures", "data"):
             text = ast.unparse(MODULES[name])
             assert "import keras" not in text and "import tensorflow" not in text
+
+
+@pytest.mark.parametrize("name", ORDER[1:])
+def test_a_face_offers_a_dozen_names_that_are_no_modules(name):
+    face = importlib.import_module(f"lib.{name}")
+    offered = getattr(face, "__all__", [])
+    assert len(offered) <= 12
+    assert not {f"lib.{name}.{one}" for one in offered} & set(MODULES)
+    assert all(getattr(face, one) is not None for one in offered)
 
 
 def test_the_root_stays_small():

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks.scale import MONTHS, write_log
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 from lib.paths import ROOT
 
 LIMIT = 3_000_000_000  # bytes; the libraries alone take half

@@ -75,7 +75,7 @@ def load_grid(folder: Path) -> Grid:
     `meta["left_out"]` says so in a line.
 
     Args:
-        folder: holds TABLES and meta.json, see `lib.data.preprocess`.
+        folder: holds TABLES and meta.json, see `lib.data.preprocessing`.
 
     Raises:
         UserError: the folder was not preprocessed, or the disk has no room.

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from lib import paths
-from lib.data.preprocess import META, preprocess
+from lib.data.preprocessing import META, preprocess
 from lib.data.sources import open_dataset
 from lib.errors import UserError
 from lib.schema import (
@@ -68,7 +68,7 @@ def run_name(dataset: str) -> str:
 
 
 def load(dataset: str, run: str = "") -> RatingData:
-    """Reads what `lib.data.preprocess` wrote of a data set; calls it where needed.
+    """Reads what `lib.data.preprocessing` wrote of a data set; calls it where needed.
 
     It is needed where data/processed/<run>/ is not there or older than the log.
 

@@ -8,7 +8,7 @@ import pytest
 from lib import paths
 from lib.data.audience import count_audience, count_requests
 from lib.data.grid import load_grid
-from lib.data.preprocess import dataset_folder, preprocess
+from lib.data.preprocessing import dataset_folder, preprocess
 from tests.data.test_sources import write_csv
 
 DAY = 86_400

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lib import paths
-from lib.data.preprocess import preprocess, summary
+from lib.data.preprocessing import preprocess, summary
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
 from lib.experiments import task

@@ -6,7 +6,7 @@ import pytest
 from dask.distributed import LocalCluster
 
 from lib import paths
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 
 DAY = 86_400
 

@@ -13,7 +13,7 @@ import pytest
 from lib import paths
 from lib.data.layouts import _folders
 from lib.data.metadata import read_links, read_metadata
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 from lib.errors import UserError
 from tests.data.test_bad_input import MOVIES, ROWS, fail, write_log
 from tests.data.test_metadata import write as write_metadata
@@ -170,7 +170,7 @@ def test_a_full_disk_is_not_a_fault_of_the_input(folder):
 import resource, signal
 from pathlib import Path
 from lib import paths
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 paths.PROCESSED = Path({str(folder.parent / "full")!r})
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))

@@ -9,7 +9,7 @@ import pytest
 
 from lib import paths
 from lib.data.movies import release_year
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 from lib.data.sources import open_dataset
 
 DATA = paths.ROOT.parent / "shared" / "data"

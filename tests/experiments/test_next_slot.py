@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.data.grid import load_grid
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
 from lib.experiments import best, next_slot

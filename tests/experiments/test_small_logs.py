@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.data.preprocess import preprocess
+from lib.data.preprocessing import preprocess
 from lib.errors import UserError
 from lib.experiments.task import open_task, train_seeds
 from lib.forecast.trainer import Settings
