@@ -55,7 +55,8 @@ def _parquet() -> bytes:
 def _zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("set/ratings.csv", HEADER + _lines(","))
+        member = zipfile.ZipInfo("set/ratings.csv")  # without the time of today
+        file.writestr(member, HEADER + _lines(","), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -6,16 +6,14 @@ faulty row looked for.
 """
 
 import csv
-import errno
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
 from lib.data.logfile import LOG_COLUMNS, LogFile
-from lib.data.text_tables import brief, not_utf8
+from lib.data.text_tables import brief, not_utf8, polars_errors
 from lib.errors import UserError
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
 from lib.text import shown_text
@@ -23,7 +21,6 @@ from lib.text import shown_text
 LAST_SECOND = 4_102_444_800  # 2100-01-01
 FIRST_MILLISECOND = 100_000_000_000  # in seconds the year 5138, in milliseconds 1973
 RATINGS = (0.5, 5.0)
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _LONGEST_FIELD = 10_000_000  # characters
 _EXPECTED = {
     USER: "a whole number",
@@ -47,16 +44,17 @@ def stage(log: LogFile, target: Path) -> None:
     # A file of its own: after an error its writer may go on for a moment
     attempt = target.with_suffix(".attempt")
     try:
-        if log.is_numeric():
-            log.typed().sink_parquet(attempt, engine="streaming")
-            os.replace(attempt, target)
-            return
-    except pl.exceptions.PolarsError as error:
-        _check_disk(error)  # else a stray character: read again, leniently, to find it
+        with polars_errors():
+            if log.is_numeric():
+                log.typed().sink_parquet(attempt, engine="streaming")
+                os.replace(attempt, target)
+                return
+    except pl.exceptions.PolarsError:
+        pass  # a stray character: read again, leniently, to find it
     try:
-        log.lenient().sink_parquet(target, engine="streaming")
+        with polars_errors():
+            log.lenient().sink_parquet(target, engine="streaming")
     except pl.exceptions.PolarsError as error:
-        _check_disk(error)
         _find_broken_line(log)
         raise UserError(
             f"{log.shown}: cannot be read ({brief(error)}); "
@@ -64,13 +62,6 @@ def stage(log: LogFile, target: Path) -> None:
         ) from error
     if log.separator and log.separator != "::":
         _find_broken_line(log, only_encoding=True)
-
-
-def _check_disk(error: Exception) -> None:
-    """Raise the OSError of a full disk, which Polars tells as one of the file."""
-    number = re.search(r"\(os error (\d+)\)", str(error))
-    if number and int(number[1]) in _FULL:
-        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 @dataclass(frozen=True)

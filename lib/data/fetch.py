@@ -48,7 +48,7 @@ SMALL_BYTES = 10 * 1024**2  # below this, any ratio is harmless
 MAX_FILES = 10_000
 AGAIN = "download or pack it again"
 # What zipfile and its decoders raise on damaged bytes; RuntimeError is also an unknown
-# compression method, ValueError also a name that is no text
+# compression method, ValueError also a name that is no text, IndexError an empty one
 DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -58,6 +58,7 @@ DAMAGED = (
     RuntimeError,
     ValueError,
     OverflowError,
+    IndexError,
 )
 # OSErrors that are the archive's fault: bad bz2 bytes, a seek before the beginning, a
 # file that is a folder, too. All others are the fault of the place written to.

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from lib.data.logfile import DAT_FIELDS, LogFile
-from lib.data.text_tables import brief, check_file, shown_names
+from lib.data.text_tables import brief, check_file, polars_errors, shown_names
 from lib.errors import UserError
 from lib.schema import MOVIE, RATING, TIMESTAMP, USER
 from lib.text import shown_text
@@ -131,7 +131,8 @@ def _log_file(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
 
 def _parquet_log(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
     try:
-        names = pl.scan_parquet(path, glob=False).collect_schema().names()
+        with polars_errors():
+            names = pl.scan_parquet(path, glob=False).collect_schema().names()
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(
             f"{shown}: cannot be read as Parquet ({brief(error)}); write it again"

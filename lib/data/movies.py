@@ -22,7 +22,7 @@ from lib.schema import (
 )
 
 # The last "(1995)" of the title; series have "(2006–2007)" or "(2009– )"
-YEAR_PATTERN = r"^.*\((\d{4})\s*(?:[-–—]\s*(?:\d{4})?\s*)?\)"
+YEAR_PATTERN = r"^.*\(([0-9]{4})\s*(?:[-–—]\s*(?:[0-9]{4})?\s*)?\)"
 # The 19 flags of u.item, in the order of u.genre
 ITEM_GENRES = (
     "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "

@@ -34,6 +34,7 @@ from lib.data.movies import complete_movies
 from lib.data.panel import write_panel
 from lib.data.slots import check_slot
 from lib.data.sources import Source, open_dataset
+from lib.data.text_tables import polars_errors
 from lib.data.users import USER_SCHEMA
 from lib.errors import UserError
 from lib.files import work_folder
@@ -84,7 +85,7 @@ def preprocess(
     source = open_dataset(dataset, user_column, item_column, time_column, rating_column)
     repairs = Repairs()
     place = paths.PROCESSED / (run or paths.run_name(dataset, slot))
-    with work_folder(place, FILES, META) as work:
+    with work_folder(place, FILES, META) as work, polars_errors(quiet=False):
         requests = work / "requests.parquet"
         names = clean_requests(source.log, requests, slot, max_slots, repairs)
         movies = _movies(source, requests, names, repairs)

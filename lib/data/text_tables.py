@@ -1,6 +1,11 @@
 """Small text tables read whole, so that a fault is reported with its line."""
 
+import errno
+import os
+import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -8,6 +13,7 @@ import polars as pl
 from lib.errors import UserError
 from lib.text import shown_text
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 MAX_TABLE = 512 * 1024**2  # bytes; the largest known, of TMDB, has 35 MB
 
 
@@ -79,6 +85,35 @@ def brief(error: Exception) -> str:
     return shown_text(str(error).strip().partition("\n")[0], 80)
 
 
+@contextmanager
+def polars_errors(quiet: bool = True) -> Iterator[None]:
+    """Make of what Polars raises on damaged bytes or a full disk what others raise.
+
+    Args:
+        quiet: Keep away from stderr what Rust says there of its own panics.
+
+    Raises:
+        PolarsError: Also for a panic, which is no Exception.
+        OSError: The disk is full, which Polars tells as a fault of the file.
+    """
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        if quiet:
+            os.dup2(nowhere, 2)
+        yield
+    except pl.exceptions.PanicException as error:
+        raise pl.exceptions.ComputeError(str(error)) from None
+    except pl.exceptions.PolarsError as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number and int(number[1]) in _FULL:
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
+
+
 def shown_names(names: list[str]) -> str:
     """The first names of columns, for a message."""
     return shown_text(", ".join(shown_text(n, 30) for n in names[:8]), 100)
@@ -92,7 +127,8 @@ def read_table(path: Path, shown: str, needed: list[str]) -> pl.DataFrame:
     """
     text = read_text(path, shown)
     try:
-        table = pl.read_csv(text.encode(), infer_schema=False)
+        with polars_errors():
+            table = pl.read_csv(text.encode(), infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise UserError(
             f"{shown}: cannot be read as CSV ({brief(error)}); expected "
