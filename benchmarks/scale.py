@@ -1,102 +1,126 @@
-"""Wall time and memory of the forecasting steps on a log of ml-latest's shape.
+"""Time and memory of the whole report on a log of ml-latest's shape.
 
     .venv/bin/python -m benchmarks.scale --factor 1 --slot month
+    .venv/bin/python -m benchmarks.scale --tables
 
 The log is synthetic and seeded: 26,024,289 requests of 45,843 movies by 270,896 users
 over 272 months at factor 1; movies are released over time, rise at their release and
 decay, popularity and activity have heavy tails, and a user's requests come in a few
-sessions. Each step runs in a process of its own; memory is the sum over it and its
-children of the proportional set size, pages of files included, read twice a second. On
-a machine that does other things, too, look at the processor time, not at the clock.
-Writes benchmarks/results/scale.csv.
+sessions. The report is that of `make report` with its default parameters. Memory is the
+sum over all processes of the run of their proportional set size, read twice a second:
+with the pages of files that they map, and without. On a machine that does other things,
+too, look at the processor time, not at the clock.
+Writes benchmarks/results/scale.csv; --tables puts it into benchmarks/README.md.
 """
 
-import csv
+import json
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import click
 import numpy as np
+import pandas as pd
 import polars as pl
+
+from lib.files import replacing, write_text
+from lib.paths import ROOT, run_name
 
 ROWS, MOVIES, USERS, MONTHS = 26_024_289, 45_843, 270_896, 272
 FIRST = 789_652_009  # 9 January 1995
 MONTH = 30.44 * 86_400  # seconds
-RESULTS = Path(__file__).parent / "results" / "scale.csv"
+HERE = Path(__file__).parent
+RESULTS, README = HERE / "results" / "scale.csv", HERE / "README.md"
+START, END = "<!-- scale: made by `--tables` -->", "<!-- end of scale -->"
 GENRES = ("Drama", "Comedy|Romance", "Action|Sci-Fi|Thriller", "Horror", "Documentary")
-TITLES = ("preprocess", "open", "train")
+DRAWN = 1.084  # requests drawn for one that is left when repeats are gone
+BLOCK = 2_000_000  # requests that are written at once
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def write_log(folder: Path, rows: int, movies: int, users: int, seed: int = 0) -> None:
-    """Write ratings.csv and movies.csv.
+    """Write ratings.csv, sorted by user, and movies.csv.
 
     Args:
         folder: an existing folder.
-        rows: requests; nobody requests a movie twice, so a few less are written.
+        rows: requests, about: nobody requests a movie twice.
         movies: all are requested at least once.
         users: each has one request or more.
         seed: of everything.
     """
     rng = np.random.default_rng(seed)
-    ids = np.cumsum(rng.geometric(0.3, movies))
+    ids = np.cumsum(rng.geometric(0.3, movies)).astype(np.int32)
     # Nine in ten are older than the log or come in its course; numbers follow listing.
     out = np.sort(np.round(rng.triangular(-90, 22, 22.5, movies), 2)) * 12  # months
-    fame = rng.lognormal(0, 1.7, movies)
     title = [f"Film {i} ({1995 + int(m // 12)})" for i, m in zip(ids, out, strict=True)]
     table = {"movieId": ids, "title": title, "genres": rng.choice(GENRES, movies)}
     pl.DataFrame(table).write_csv(folder / "movies.csv")
     activity = rng.lognormal(0, 1.3, users)
-    number = 1 + rng.multinomial(rows - users - movies, activity / activity.sum())
+    drawn = round(rows * DRAWN) - users - movies
+    number = 1 + rng.multinomial(drawn, activity / activity.sum())
     user = np.repeat(np.arange(1, users + 1, dtype=np.int32), number)
-    joined = rng.random(users) ** 0.8 * (MONTHS - 1)
-    session = rng.geometric(0.6, len(user)) - 1  # most in the first
-    month = joined[user - 1] + session * rng.exponential(2.0, users)[user - 1]
-    month = np.clip(month, 0, MONTHS - 0.02)
-    order = np.argsort(month.astype(np.int16), kind="stable")
-    ends = np.searchsorted(month[order].astype(np.int16), np.arange(MONTHS + 1))
-    movie = np.empty(len(user), np.int32)
+    month = _months(rng, user, users)
+    movie = _movies(rng, month, out)
+    # Every movie once at least, after its release
+    extra = rng.integers(1, users + 1, movies, dtype=np.int32)
+    early = np.maximum(out, 0)
+    when = (early + rng.random(movies) * (MONTHS - 1 - early)).astype(np.float32)
+    place = np.searchsorted(user, extra)
+    user, month = np.insert(user, place, extra), np.insert(month, place, when)
+    movie = np.insert(movie, place, np.arange(movies, dtype=np.int32))
+    with (folder / "ratings.csv").open("wb") as file:
+        first = 0
+        while first < len(user):
+            last = min(first + BLOCK, len(user))
+            last = np.searchsorted(user, user[last - 1], side="right")
+            part = slice(first, last)
+            _write_block(file, rng, user[part], ids[movie[part]], month[part])
+            first = last
+
+
+def _months(rng, user: np.ndarray, users: int) -> np.ndarray:
+    """Months since the log's begin of every request, float32: a user's sessions."""
+    joined = (rng.random(users) ** 0.8 * (MONTHS - 1)).astype(np.float32)
+    pause = rng.exponential(2.0, users).astype(np.float32)
+    month = (rng.geometric(0.6, len(user)) - 1).astype(np.float32)  # most in the first
+    month *= pause[user - 1]
+    month += joined[user - 1]
+    return np.clip(month, 0, MONTHS - 0.02, out=month)
+
+
+def _movies(rng, month: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Which movie is requested, int32: by fame and by age in the month."""
+    fame = rng.lognormal(0, 1.7, len(out))
+    whole = month.astype(np.int16)
+    order = np.argsort(whole, kind="stable")
+    ends = np.searchsorted(whole[order], np.arange(MONTHS + 1))
+    movie = np.empty(len(month), np.int32)
     for m in range(MONTHS):
         inside = order[ends[m] : ends[m + 1]]
         age = m - out
         weight = fame * np.where(age >= 0, 0.3 + 3 * np.exp(-np.abs(age) / 8), 0)
         bounds = np.cumsum(weight / weight.sum())
         drawn = np.searchsorted(bounds, rng.random(len(inside)))
-        movie[inside] = np.minimum(drawn, movies - 1)
-    # Every movie once at least, after its release
-    extra = np.arange(movies, dtype=np.int32)
-    when = np.maximum(out, 0) + rng.random(movies) * (MONTHS - 1 - np.maximum(out, 0))
-    log = pl.DataFrame(
-        {
-            "userId": np.concatenate(
-                [user, rng.integers(1, users + 1, movies, dtype=np.int32)]
-            ),
-            "movieId": ids[np.concatenate([movie, extra])],
-            "month": np.concatenate([month, when]).astype(np.float32),
-        }
-    )
-    del user, movie, month, session, order
-    log = log.unique(["userId", "movieId"], keep="first", maintain_order=True)
-    seconds = (log["month"].to_numpy().astype(float) * MONTH).astype(np.int64) + FIRST
-    log = log.select(
-        "userId",
-        "movieId",
-        rating=pl.Series(rng.integers(1, 11, len(log)) / 2),
-        timestamp=pl.Series(seconds + np.arange(len(log)) % 3_600),
-    )
-    log.write_csv(folder / "ratings.csv")
+        movie[inside] = np.minimum(drawn, len(out) - 1)
+    return movie
 
 
-def preprocess(folder: Path, slot: str) -> None:
-    """Notebook 01's work."""
-    from lib.data.preprocessing import preprocess
-
-    preprocess(str(folder), slot)
+def _write_block(file, rng, user, movie, month) -> None:
+    """Rows of whole users, each movie once."""
+    _, first = np.unique(user.astype(np.int64) << 32 | movie, return_index=True)
+    seconds = (month[first].astype(float) * MONTH).astype(np.int64) + FIRST
+    table = {
+        "userId": user[first],
+        "movieId": movie[first],
+        "rating": rng.integers(1, 11, len(first)) / 2,
+        "timestamp": seconds + np.arange(len(first)) % 3_600,
+    }
+    pl.DataFrame(table).write_csv(file, include_header=file.tell() == 0)
 
 
 def open_data(folder: Path, slot: str) -> None:
@@ -126,85 +150,154 @@ def train(folder: Path, slot: str, **settings) -> None:
         print(f"  {name}: {value:.4f} nats per request, test slots")
 
 
-def memory(pid: int) -> float:
-    """Proportional set size in MB of a process and its children, 0 once it is gone."""
-    total, waiting = 0.0, [pid]
-    while waiting:
-        one = waiting.pop()
-        try:
-            text = Path(f"/proc/{one}/smaps_rollup").read_text()
-            total += int(text.split("Pss:")[1].split()[0]) / 1e3
-            for task in Path(f"/proc/{one}/task").iterdir():
-                waiting += map(int, (task / "children").read_text().split())
-        except (OSError, IndexError):
-            continue
-    return total
+class Watch:
+    """Processor time and memory of a process and all that it starts, by notebook.
+
+    Attributes:
+        peak: name → largest megabytes, with the pages of mapped files and without.
+        used: name → process → processor seconds.
+        began: name → when it was first seen; `ended`, when last.
+    """
+
+    def __init__(self, pid: int):
+        self.pid, self.names = pid, {}
+        self.peak = defaultdict(lambda: np.zeros(2))
+        self.used: dict[str, dict[int, float]] = defaultdict(dict)
+        self.began, self.ended = {}, {}
+
+    def look(self) -> None:
+        """Take in what the processes use now."""
+        now, sums = time.perf_counter(), defaultdict(lambda: np.zeros(2))
+        waiting = [(self.pid, "front")]
+        while waiting:
+            pid, name = waiting.pop()
+            try:
+                name = self._name(pid, name)
+                place = Path(f"/proc/{pid}")
+                rows = (place / "smaps_rollup").read_text().splitlines()[1:]
+                kb = {row.split()[0]: int(row.split()[1]) for row in rows}
+                held = kb["Pss_Anon:"] + kb["Pss_Shmem:"]
+                sums[name] += np.array([kb["Pss:"], held]) * 1.024e-3
+                words = (place / "stat").read_text().rpartition(")")[2].split()
+                ticks = int(words[11]) + int(words[12])
+                self.used[name][pid] = ticks / TICKS
+                for task in (place / "task").iterdir():
+                    found = (task / "children").read_text().split()
+                    waiting += [(int(child), name) for child in found]
+            except (OSError, KeyError, IndexError):
+                continue  # it has just ended
+        for name, megabytes in [*sums.items(), ("all", sum(sums.values()))]:
+            self.peak[name] = np.maximum(self.peak[name], megabytes)
+            self.began.setdefault(name, now)
+            self.ended[name] = now
+
+    def _name(self, pid: int, parent: str) -> str:
+        """The notebook of a kernel and of all that it starts."""
+        if pid not in self.names:
+            told = Path(f"/proc/{pid}/environ").read_bytes()
+            found = re.search(rb"POPULARITY_PROGRESS=[^\0]*?(\w+)\.progress", told)
+            self.names[pid] = found[1].decode() if found else parent
+        return self.names[pid]
+
+    def rows(self) -> list[dict]:
+        """One row for each notebook, for the rest and for all together."""
+        used = {name: sum(seconds.values()) for name, seconds in self.used.items()}
+        used["all"] = sum(used.values())
+        return [
+            {
+                "step": name,
+                "seconds": round(self.ended[name] - self.began[name], 1),
+                "cpu_seconds": round(used[name], 1),
+                "peak_mb": round(self.peak[name][0]),
+                "held_mb": round(self.peak[name][1]),
+            }
+            for name in sorted(used, key=lambda name: (name == "all", name))
+        ]
 
 
-def measure(step: str, folder: Path, slot: str, place: Path) -> tuple[float, ...]:
-    """Wall and processor seconds and peak MB of a step in a process of its own."""
-    environment = os.environ | {"POPULARITY_OUTPUT": str(place)}
-    command = [sys.executable, "-m", "benchmarks.scale", "--step", step]
-    command += ["--folder", str(folder), "--slot", slot]
-    start, peak, used = time.perf_counter(), [0.0], processor_seconds()
-    with subprocess.Popen(command, env=environment) as process:
-        done = threading.Event()
-
-        def watch():
-            while not done.wait(0.5):
-                peak[0] = max(peak[0], memory(process.pid))
-
-        watcher = threading.Thread(target=watch)
-        watcher.start()
-        code = process.wait()
-        done.set()
-        watcher.join()
-    if code:
-        raise SystemExit(f"{step}: exit status {code}")
-    return time.perf_counter() - start, processor_seconds() - used, peak[0]
+def measure(folder: Path, slot: str, place: Path) -> list[dict]:
+    """Run the report in processes of its own, output below `place`."""
+    environment = os.environ | {"POPULARITY_OUTPUT": str(place), "SLOT": slot}
+    environment |= {"DATASET": str(folder.resolve())}
+    command = [sys.executable, "-m", "lib", "report"]
+    with subprocess.Popen(command, env=environment, cwd=ROOT) as process:
+        watch = Watch(process.pid)
+        while process.poll() is None:
+            watch.look()
+            time.sleep(0.5)
+    rows = watch.rows()
+    print(pd.DataFrame(rows).to_string(index=False), flush=True)
+    if process.returncode:
+        raise SystemExit(f"exit status {process.returncode}")
+    return rows
 
 
-def processor_seconds() -> float:
-    """Time on all cores of the child processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def keep(rows: list[dict], about: dict) -> None:
+    """Put a run's rows into RESULTS, in place of an older run of that size and slot."""
+    table = pd.DataFrame([about | row for row in rows])
+    if RESULTS.exists():
+        old = pd.read_csv(RESULTS)
+        same = (old["factor"] == about["factor"]) & (old["slot"] == about["slot"])
+        table = pd.concat([old[~same], table])
+    with replacing(RESULTS) as part:
+        table.to_csv(part, index=False)
+
+
+def tables() -> str:
+    """The stored runs as Markdown: whole reports, then the largest run by step."""
+    found = pd.read_csv(RESULTS).sort_values(["slots", "rows"])
+    shown = {
+        "wall (min)": found["seconds"].div(60).map("{:.1f}".format),
+        "processors (min)": found["cpu_seconds"].div(60).map("{:.1f}".format),
+        "peak (GB)": found["peak_mb"].div(1e3).map("{:.2f}".format),
+        "without mapped files (GB)": found["held_mb"].div(1e3).map("{:.2f}".format),
+    }
+    sizes = {name: found[name].map("{:,}".format) for name in ("rows", "movies")}
+    about = {**sizes, "SLOT": found["slot"], "slots": found["slots"].map("{:,}".format)}
+    whole = found["step"] == "all"
+    most = found["rows"] == found["rows"].max()
+    steps = pd.DataFrame({"SLOT": found["slot"], "step": found["step"], **shown})
+    parts = pd.DataFrame({**about, **shown})[whole], steps[most & ~whole]
+    return "\n\n".join(_markdown(part) for part in parts)
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = [list(table), ["---"] * table.shape[1], *table.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def write_tables() -> None:
+    """Put the stored runs into benchmarks/README.md."""
+    before, rest = README.read_text("utf-8").split(START)
+    after = rest.split(END)[1]
+    write_text(README, f"{before}{START}\n\n{tables()}\n\n{END}{after}")
 
 
 @click.command()
 @click.option("--factor", default=0.1, help="size of the log; 1 is ml-latest's")
 @click.option("--slot", default="month", help="month, week or day")
-@click.option("--step", default="", type=click.Choice(["", *TITLES]), hidden=True)
 @click.option("--folder", type=click.Path(path_type=Path), help="keeps the log")
-def main(factor: float, slot: str, step: str, folder: Path | None) -> None:
-    """Generate the log and measure each step."""
-    if step:
-        {"preprocess": preprocess, "open": open_data, "train": train}[step](
-            folder, slot
-        )
+@click.option("--output", type=click.Path(path_type=Path), help="keeps the run")
+@click.option("--tables", "only_tables", is_flag=True, help="write the tables alone")
+def main(factor, slot, folder, output, only_tables) -> None:
+    """Generate the log and measure the report."""
+    if only_tables:
+        write_tables()
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = folder or Path(temporary) / "log"
+        output = output or Path(temporary) / "output"
         if not (folder / "ratings.csv").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            # Users and movies shrink less than the rows, as on real sets.
-            sizes = (factor, factor**0.4, factor)
-            full = (ROWS, MOVIES, USERS)
-            sizes = (round(n * f) for n, f in zip(full, sizes, strict=True))
-            write_log(folder, *sizes)
-        new = not RESULTS.exists()
-        with RESULTS.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            if new:
-                writer.writerow(
-                    ["factor", "slot", "step", "seconds", "cpu_seconds", "peak_mb"]
-                )
-            for name in TITLES:
-                wall, cpu, peak = measure(name, folder, slot, Path(temporary))
-                row = [factor, slot, name, round(wall, 1), round(cpu, 1), round(peak)]
-                writer.writerow(row)
-                file.flush()
-                told = f"{wall:8.1f} s, {cpu:8.1f} s of processors, {peak:8.0f} MB"
-                print(f"{name:12s} {told}", flush=True)
+            # Movies shrink less than the rows, as on real sets.
+            shrunk = (ROWS * factor, MOVIES * factor**0.4, USERS * factor)
+            write_log(folder, *map(round, shrunk))
+        rows = measure(folder, slot, output)
+        place = output / "data" / "processed" / run_name(str(folder), slot)
+        meta = json.loads((place / "meta.json").read_text())
+        sizes = {name: meta[name] for name in ("rows", "movies", "users", "slots")}
+        keep(rows, {"factor": factor, "slot": slot, **sizes})
+        write_tables()
 
 
 if __name__ == "__main__":

@@ -9,15 +9,18 @@ import hashlib
 import json
 import math
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from lib import paths
 from lib.errors import UserError
 from lib.files import locked
 
 FACTS = "facts.json"
+IN_MEMORY = 50_000_000  # bytes of an array that is held in memory
 New = Callable[[dict[str, tuple[tuple[int, ...], type]]], dict[str, np.ndarray]]
 
 
@@ -91,3 +94,15 @@ def _on_disk(folder: Path, name: str, wanted: dict) -> dict[str, np.ndarray]:
         key: np.lib.format.open_memmap(folder / f"{key}.npy", "w+", dtype, shape)
         for key, (shape, dtype) in wanted.items()
     }
+
+
+def scratch(shape: tuple[int, ...]) -> np.ndarray:
+    """A new float64 array of zeros; a large one lies in a file without a name.
+
+    The file vanishes with the array. The system holds in memory what is in use.
+    """
+    if 8 * math.prod(shape) <= IN_MEMORY:
+        return np.zeros(shape)
+    paths.PROCESSED.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=paths.PROCESSED) as file:
+        return np.memmap(file, np.float64, "w+", shape=shape)

@@ -10,27 +10,25 @@ It comes in two kinds: with the lags and calendar features such a model is usual
 correct the EWMA's log share (`residual_trees`).
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
-from itertools import product
-from operator import itemgetter
+from itertools import islice, product
 
 import lightgbm as lgb
 import numpy as np
 from scipy.special import log_softmax
 
+from lib.data.arrays import scratch
 from lib.data.grid import Grid
-from lib.evaluation.metrics import shares, single
+from lib.evaluation.metrics import cross_entropy_per_slot, mse_per_slot, shares
 from lib.evaluation.splits import Split
-from lib.forecast.baselines import (
-    NAIVE,
-    credit,
-    ewma_count_weighted,
-    mix,
-    moving_average,
-)
+from lib.forecast.baselines import NAIVE, credit, mix
+from lib.forecast.cells import Known, draw
 from lib.forecast.features import Features, genre_flags
-from lib.forecast.linear import Fitted, known_before
+from lib.forecast.linear import Fitted
+from lib.progress import every
 from lib.schema import RELEASE_YEAR
 
 LAGS = (1, 2, 3, 4, 6, 8)  # slots
@@ -42,45 +40,66 @@ LEARNING_RATE = 0.1
 RESIDUAL = {"learning_rate": 0.1, "busy_slots_alike": True, "lambda_l2": 10.0}
 RESIDUAL_LEAVES = (4, 16)
 RESIDUAL_ROUNDS = (10, 25, 50, 100, 150, 200)
-UNSEEN_STRIDE = 5  # of the cells of movies without history every fifth is fitted on
+UNSEEN_STRIDE = 5  # where all cells fit, of those without history every fifth is read
 
 
-def lag_features(
+def busy(counts: np.ndarray, slots: range) -> list[int]:
+    """Those of some slots that have requests."""
+    return [t for t in slots if counts[t].any()]
+
+
+def lag_rows(
     counts: np.ndarray,
-    release_age: np.ndarray | None = None,
+    release_year: np.ndarray | None = None,
+    date: np.ndarray | None = None,
     genres: np.ndarray | None = None,
     season: np.ndarray | None = None,
-) -> np.ndarray:
-    """Inputs of the trees; row t is made from counts before t.
+) -> Iterator[np.ndarray]:
+    """Inputs of the trees, slot by slot; those of slot t are made from counts before t.
 
     Args:
         counts: (T, M) requests.
-        release_age: (T, M) years from release to slot t, NaN where unknown.
+        release_year: (M,), NaN where unknown.
+        date: (T,) start of each slot in years, given with `release_year`.
         genres: (M, G) flags.
         season: (T,) place of slot t in the year, from 0 to 1.
 
-    Returns:
-        (T, M, F) float32: share × M at each lag, mean share × M over windows,
-        discounted shares × M, log of all requests so far, slots since the first and
-        since the latest request (NaN before it), log of the latest traffic, then
-        what is given of release age, genres and season.
+    Yields:
+        (M, F) float32: share × M at each lag, mean share × M over windows, discounted
+        shares × M, log of all requests so far, slots since the first and since the
+        latest request (NaN before it), log of the latest traffic, then what is given of
+        age, genres and season.
     """
-    n_slots, n_movies = counts.shape
-    s = shares(counts) * n_movies
-    before = np.zeros_like(s)
-    before[1:] = np.cumsum(counts, axis=0, dtype=float)[:-1]
-    columns = [_lagged(s, lag) for lag in LAGS]
-    columns += [moving_average(counts, w, 0.0) * n_movies for w in WINDOWS]
-    columns += [ewma_count_weighted(counts, a, 0.05) * n_movies for a in ALPHAS]
-    columns += [np.log1p(before), *_recency(counts)]
-    columns.append(np.log1p(_lagged(counts.sum(axis=1, keepdims=True), 1)))
-    columns += [] if release_age is None else [release_age]
-    columns += [] if genres is None else list(np.asarray(genres).T[:, None, :])
-    columns += [] if season is None else [np.asarray(season)[:, None]]
-    features = np.empty((n_slots, n_movies, len(columns)), dtype=np.float32)
-    for i, column in enumerate(columns):
-        features[..., i] = column
-    return features
+    n_movies = counts.shape[1]
+    smooth = [
+        NAIVE["moving_average"].run(n_movies, {"window": w, "epsilon": 0.0})
+        for w in WINDOWS
+    ]
+    smooth += [
+        NAIVE["ewma_count_weighted"].run(n_movies, {"alpha": a, "pseudo_count": 0.05})
+        for a in ALPHAS
+    ]
+    none = np.zeros(n_movies)
+    latest = deque([none] * max(LAGS), maxlen=max(LAGS))  # shares of the last slots
+    before, first, last, traffic = none.copy(), none - 1, none - 1, 0.0
+    for t, row in enumerate(counts):
+        columns = [latest[-lag] * n_movies for lag in LAGS]
+        columns += [run.shares() * n_movies for run in smooth]
+        columns.append(np.log1p(before))
+        columns += [np.where(seen >= 0, t - seen, np.nan) for seen in (first, last)]
+        columns.append(np.full(n_movies, np.log1p(traffic)))
+        columns += [] if release_year is None else [date[t] - release_year]
+        columns += [] if genres is None else list(np.asarray(genres).T)
+        columns += [] if season is None else [np.full(n_movies, season[t])]
+        yield np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
+        row = np.asarray(row, float)
+        for run in smooth:
+            run.update(row)
+        latest.append(shares(row[None])[0])
+        before += row
+        last[row > 0] = t
+        first[(row > 0) & (first < 0)] = t
+        traffic = row.sum()
 
 
 def calendar(grid: Grid) -> dict:
@@ -88,76 +107,68 @@ def calendar(grid: Grid) -> dict:
     year = grid.movies[RELEASE_YEAR].to_numpy(np.float64, na_value=np.nan)
     season = (grid.slots.day_of_year / 366).to_numpy(np.float64)
     return {
-        "release_age": (grid.slots.year.to_numpy() + season)[:, None] - year,
+        "release_year": year,
+        "date": grid.slots.year.to_numpy() + season,
         "genres": genre_flags(grid),
         "season": season,
     }
 
 
-def lightgbm_forecast(
+def lightgbm_forecasts(
     counts: np.ndarray,
     split: Split,
-    release_age: np.ndarray | None = None,
-    genres: np.ndarray | None = None,
-    season: np.ndarray | None = None,
-    *,
-    metric: str = "cross_entropy",
+    metrics: Iterable[str] = ("cross_entropy", "rmse"),
     seed: int = 0,
     threads: int = 1,
-) -> Fitted:
+    since: int = 0,
+    **known: np.ndarray,
+) -> dict[str, Fitted]:
     """Fit, tune and apply boosted trees; nothing from the test slots is used.
 
     Leaves, number of trees and the part spread evenly over all movies are chosen by
     grid search on the validation slots with trees fitted on the training slots. The
-    trees are then fitted again on both, and forecast the test slots.
+    trees are then fitted again on both, and forecast the test slots. The cells of a
+    large grid are drawn (`lib.forecast.cells`).
 
     Args:
         counts: (T, M) requests.
         split: the cut-offs.
-        release_age, genres, season: see `lag_features`.
-        metric: what to tune for, `cross_entropy` or `rmse`.
+        metrics: what to tune for, `cross_entropy` and `rmse`: forecasts of their own.
         seed: of LightGBM; a seed gives the same trees on one machine.
         threads: number of threads.
-    """
-    return lightgbm_forecasts(
-        counts, split, release_age, genres, season, (metric,), seed, threads
-    )[metric]
-
-
-def lightgbm_forecasts(
-    counts: np.ndarray,
-    split: Split,
-    release_age: np.ndarray | None = None,
-    genres: np.ndarray | None = None,
-    season: np.ndarray | None = None,
-    metrics: Iterable[str] = ("cross_entropy", "rmse"),
-    seed: int = 0,
-    threads: int = 1,
-) -> dict[str, Fitted]:
-    """As `lightgbm_forecast`, tuned for several metrics with the same first fit.
+        since: first slot that is forecast; rows before it stay zero.
+        known: see `lag_rows`.
 
     Returns:
         Metric → forecasts tuned for it.
     """
-    features = lag_features(counts, release_age, genres, season)
-    fitted = range(min(1, split.train.stop - 1), split.train.stop)
-    boosters = {
-        leaves: _fit(features, counts, fitted, leaves, max(ROUNDS), seed, threads)
-        for leaves in LEAVES
+    metrics = tuple(metrics)
+    both = range(min(1, split.train.stop - 1), split.test.start)
+    cells = _cells(_lagged(counts, both, known), counts, both)
+    table = cells.before(split.train.stop).table()
+    boosters = {n: _fit(table, n, max(ROUNDS), seed, threads) for n in LEAVES}
+    chosen = _choose(boosters, counts, split, metrics, known)
+    table = cells.table()
+    late = {
+        metric: _fit(table, leaves, rounds, seed, threads)
+        for metric, (leaves, rounds, *_) in chosen.items()
     }
-    both = range(fitted.start, split.test.start)
-    results = {}
-    for metric in metrics:
-        leaves, rounds, epsilon, value = _choose(
-            boosters, features, counts, split, metric
+    forecasts = {metric: scratch(counts.shape) for metric in metrics}
+    told = every(range(len(counts)), "boosted trees on lags")
+    for t, x in zip(told, lag_rows(counts, **known), strict=False):
+        for metric, (leaves, rounds, epsilon, _) in chosen.items():
+            if t >= since:
+                trees = boosters[leaves] if t < both.stop else late[metric]
+                forecasts[metric][t] = mix(_predict(trees, x, rounds), epsilon)
+    return {
+        metric: Fitted(
+            forecasts[metric],
+            {"leaves": leaves, "trees": rounds, "epsilon": epsilon},
+            value,
+            late[metric],
         )
-        again = _fit(features, counts, both, leaves, rounds, seed, threads)
-        early = _predict(boosters[leaves], features[: both.stop], rounds)
-        late = _predict(again, features[both.stop :], rounds)
-        parameters = {"leaves": leaves, "trees": rounds, "epsilon": epsilon}
-        forecast = mix(np.vstack([early, late]), epsilon)
-        results[metric] = Fitted(forecast, parameters, value, again)
-    return results
+        for metric, (leaves, rounds, epsilon, value) in chosen.items()
+    }
 
 
 def residual_trees(
@@ -166,7 +177,7 @@ def residual_trees(
     """Trees with the networks' information: a correction of the EWMA's log share.
 
     The expected requests of a cell are N_t · ewma(i, t) · exp(trees(x)), with x all
-    that the networks know before the slot (`lib.forecast.linear.known_before`). Leaves,
+    that the networks know before the slot (`lib.forecast.cells.Known`). Leaves,
     number of trees and how much of their correction is taken are chosen on the
     validation slots; then the trees are fitted again with these slots.
 
@@ -177,94 +188,178 @@ def residual_trees(
         seed: of LightGBM.
         threads: number of threads.
     """
-    x, start = known_before(data), data.log_ewma.astype(float)
-    seen = counts.cumsum(axis=0) - counts > 0
-    fit = partial(_fit, x, counts, start=start, seen=seen, **RESIDUAL)
-    rows, tried = split.validation, []
-    for leaves in RESIDUAL_LEAVES:
-        trees = fit(split.train[1:], leaves, max(RESIDUAL_ROUNDS), seed, threads)
-        for rounds in RESIDUAL_ROUNDS:
-            q = _corrected(trees, x, start, rows, rounds)
-            value = single("cross_entropy", counts[rows], q, range(len(rows)))
-            tried.append((value, leaves, rounds, trees))
-    value, leaves, rounds, trees = min(tried, key=itemgetter(0))
-    again = fit(range(1, split.test.start), leaves, rounds, seed, threads)
-    parts = [
-        _corrected(trees, x, start, range(split.test.start), rounds),
-        _corrected(again, x, start, range(split.test.start, len(counts)), rounds),
-    ]
+    known, early = Known(data), range(split.test.start)
+    more = RESIDUAL.copy()
+    alike = more.pop("busy_slots_alike", False)
+    both = early[1:]
+    cells = _cells(_known(known, counts, both), counts, both, alike)
+    table = cells.before(split.train.stop).table()
+    fits = {
+        leaves: _fit(table, leaves, max(RESIDUAL_ROUNDS), seed, threads, **more)
+        for leaves in RESIDUAL_LEAVES
+    }
+    pairs = list(product(RESIDUAL_LEAVES, range(len(RESIDUAL_ROUNDS))))
+    nats = []
+    for t in every(busy(counts, split.validation), "choosing the boosted trees"):
+        x, start = known.row(t), data.log_ewma[t]
+        raw = {n: list(_staged(trees, x, RESIDUAL_ROUNDS)) for n, trees in fits.items()}
+        nats.append(
+            [_entropy(counts[t], _corrected(start, raw[n][k])) for n, k in pairs]
+        )
+    values = np.mean(nats, axis=0)
+    leaves, k = pairs[int(values.argmin())]
+    rounds = RESIDUAL_ROUNDS[k]
+    again = _fit(cells.table(), leaves, rounds, seed, threads, **more)
+    forecast = scratch(counts.shape)
+    for t in every(range(len(counts)), "boosted trees"):
+        raw = _raw(fits[leaves] if t in early else again, known.row(t), rounds)
+        forecast[t] = _corrected(data.log_ewma[t], raw)
     chosen = {"leaves": leaves, "trees": rounds}
-    return Fitted(np.vstack(parts), chosen, value, again)
+    return Fitted(forecast, chosen, float(values.min()), again)
 
 
 def apply(booster: lgb.Booster, data: Features, slots: range) -> np.ndarray:
     """Shares forecast for some slots with trees already fitted by `residual_trees`."""
-    x, start = known_before(data), data.log_ewma.astype(float)
-    return _corrected(booster, x, start, slots, booster.num_trees())
-
-
-def _corrected(booster, features, start, slots, rounds) -> np.ndarray:
-    """Shares of the given slots: the EWMA's, corrected by the first trees."""
-    rows = slice(slots.start, slots.stop)
-    flat = features[rows].reshape(-1, features.shape[-1])
-    raw = booster.predict(flat, raw_score=True, num_iteration=rounds)
-    return np.exp(log_softmax(start[rows] + raw.reshape(start[rows].shape), axis=1))
+    known, rounds = Known(data), booster.num_trees()
+    return np.array(
+        [
+            _corrected(data.log_ewma[t], _raw(booster, known.row(t), rounds))
+            for t in slots
+        ]
+    )
 
 
 def apply_to_lags(
     booster: lgb.Booster, grid: Grid, slots: range, epsilon: float
 ) -> np.ndarray:
     """Shares forecast for some slots with trees fitted by `lightgbm_forecasts`."""
-    features = lag_features(grid.counts, **calendar(grid))[slots.start : slots.stop]
-    return mix(_predict(booster, features, booster.num_trees()), epsilon)
+    rows = islice(lag_rows(grid.counts, **calendar(grid)), slots.start, slots.stop)
+    return np.array(
+        [mix(_predict(booster, x, booster.num_trees()), epsilon) for x in rows]
+    )
 
 
-def _choose(boosters, features, counts, split, metric):
-    """Leaves, trees and ε of the least metric over the validation slots."""
-    rows = split.validation
-    truth, slots = counts[rows.start : rows.stop], range(len(rows))
-    best = None
-    for leaves, rounds in product(boosters, ROUNDS):
-        q = _predict(boosters[leaves], features[rows.start : rows.stop], rounds)
-        for epsilon in NAIVE["ewma"].amounts:
-            value = single(metric, truth, mix(q, epsilon), slots)
-            if best is None or value < best[-1]:
-                best = (leaves, rounds, epsilon, value)
-    return best
+def _choose(boosters, counts, split, metrics, known) -> dict[str, tuple]:
+    """Metric → leaves, trees and ε of its least mean over the validation slots."""
+    amounts, values = NAIVE["ewma"].amounts, {metric: [] for metric in metrics}
+    measures = {"cross_entropy": cross_entropy_per_slot, "rmse": mse_per_slot}
+    rows, slots = lag_rows(counts, **known), busy(counts, split.validation)
+    told = every(split.before_test(counts), "choosing the boosted trees")
+    for t, (_, x) in enumerate(zip(told, rows, strict=False)):
+        if t not in slots:
+            continue
+        shares_of = [
+            credit(np.exp(raw), 0.0)
+            for trees in boosters.values()
+            for raw in _staged(trees, x, ROUNDS)
+        ]
+        true = counts[t : t + 1]
+        for metric, found in values.items():
+            found.append(
+                [
+                    [measures[metric](true, mix(q, e)[None])[0] for e in amounts]
+                    for q in shares_of
+                ]
+            )
+    chosen = {}
+    for metric, found in values.items():
+        mean = np.mean(found, axis=0)
+        pair, k = np.unravel_index(mean.argmin(), mean.shape)
+        leaves, rounds = list(product(boosters, ROUNDS))[pair]
+        least = mean[pair, k] ** 0.5 if metric == "rmse" else mean[pair, k]
+        chosen[metric] = leaves, rounds, amounts[k], float(least)
+    return chosen
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Cells to fit on: slot, features, requests, offset and weight of each.
+
+    The offset log(N_t q) lets the trees start at the shares q of a simple forecast and
+    not at 1.
+    """
+
+    slot: np.ndarray
+    x: np.ndarray
+    requests: np.ndarray
+    offset: np.ndarray
+    weight: np.ndarray
+
+    def before(self, stop: int) -> "_Cells":
+        """Those of the slots before one."""
+        number = np.searchsorted(self.slot, stop)
+        return _Cells(*(array[:number] for array in vars(self).values()))
+
+    def table(self) -> lgb.Dataset:
+        """As LightGBM reads them."""
+        more = {"weight": self.weight, "init_score": self.offset}
+        return lgb.Dataset(self.x, self.requests, **more, free_raw_data=False)
+
+
+def _cells(
+    rows: Iterable[tuple], counts: np.ndarray, slots: range, alike=False
+) -> _Cells:
+    """All cells with history and some without, or drawn ones where these are too many.
+
+    Args:
+        rows: slot, function from movies to features (movies, F), log shares to start
+            from, shares to draw by, movies requested before.
+        counts: (T, M) requests.
+        slots: of the rows.
+        alike: a slot weighs by the root of its traffic.
+    """
+    parts = []
+    for t, read, start, expected, seen in rows:
+        movies, stands_for = draw(t, counts[t], expected, len(slots))
+        if stands_for is None:
+            # Most cells are movies not requested yet, nearly alike: each fifth is read.
+            flat = np.arange(len(seen)) + (t - slots.start) * len(seen)
+            movies = np.flatnonzero(seen | (flat % UNSEEN_STRIDE == 0))
+            stands_for = np.where(seen, 1.0, UNSEEN_STRIDE)[movies]
+        traffic = counts[t].sum(dtype=float)
+        # A slot without requests has no shares to learn from: its weight is zero.
+        weight = (traffic > 0) / (np.sqrt(max(traffic, 1)) if alike else 1)
+        parts.append(
+            (
+                np.full(len(movies), t),
+                read(movies),
+                counts[t][movies].astype(float),
+                (start + np.log(max(traffic, 1)))[movies],
+                weight * stands_for,
+            )
+        )
+    return _Cells(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def _lagged(counts: np.ndarray, slots: range, known: dict) -> Iterator[tuple]:
+    """Rows for `_cells`: what `lag_rows` says, started at uniform shares."""
+    rows = zip(range(slots.stop), lag_rows(counts, **known), strict=False)
+    uniform = np.full(counts.shape[1], -np.log(counts.shape[1]))
+    totals = len(LAGS) + len(WINDOWS) + len(ALPHAS)
+    for t in every(slots, "cells of the boosted trees on lags"):
+        x = next(x for at, x in rows if at == t)
+        yield (
+            t,
+            x.__getitem__,
+            uniform,
+            x[:, totals - 1].astype(float),
+            x[:, totals] > 0,
+        )
+
+
+def _known(known: Known, counts: np.ndarray, slots: range) -> Iterator[tuple]:
+    """Rows for `_cells`: what the networks know, started where they start."""
+    seen = counts[: slots.start].any(axis=0)
+    for t in every(slots, "cells of the boosted trees"):
+        start = known.data.log_ewma[t].astype(float)
+        yield t, partial(known.row, t), start, np.exp(start), seen
+        seen = seen | (counts[t] > 0)
 
 
 def _fit(
-    features,
-    counts,
-    slots,
-    leaves,
-    rounds,
-    seed,
-    threads,
-    start=None,
-    seen=None,
-    **more,
+    table: lgb.Dataset, leaves: int, rounds: int, seed: int, threads: int, **more
 ) -> lgb.Booster:
-    """Poisson trees on the cells of the given slots.
-
-    The offset log(N_t q) lets the trees start at the shares q = exp(start), the uniform
-    ones unless given, and not at 1.
-    """
-    rows = slice(slots.start, slots.stop)
-    x = features[rows].reshape(-1, features.shape[-1])
-    y = counts[rows].reshape(-1).astype(float)
-    if start is None or seen is None:
-        start = np.full(counts.shape, -np.log(counts.shape[1]))
-        seen = features[..., len(LAGS) + len(WINDOWS) + len(ALPHAS)] > 0
-    # A slot without requests has no shares to learn from: its weight is zero.
-    traffic = counts[rows].sum(axis=1, keepdims=True, dtype=float)
-    offset = (start[rows] + np.log(np.maximum(traffic, 1))).reshape(-1)
-    weight = np.repeat(traffic > 0, counts.shape[1]).astype(float)
-    if more.pop("busy_slots_alike", False):
-        weight /= np.repeat(np.sqrt(np.maximum(traffic, 1)), counts.shape[1])
-    keep, stride_weight = _thin_out(seen[rows].reshape(-1))
-    weight = (weight * stride_weight)[keep]
-    data = lgb.Dataset(x[keep], y[keep], weight=weight, init_score=offset[keep])
+    """Poisson trees on some cells."""
     parameters = {
         "objective": "poisson",
         "learning_rate": LEARNING_RATE,
@@ -280,40 +375,35 @@ def _fit(
         "num_threads": threads,
         "verbosity": -1,
     }
-    return lgb.train(parameters | more, data, num_boost_round=rounds)
+    return lgb.train(parameters | more, table, num_boost_round=rounds)
 
 
-def _thin_out(seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cells to fit on and their weights: all with history, some without.
-
-    Most cells of a large grid are movies not requested yet, nearly alike; every fifth
-    stands for five.
-    """
-    regular = np.arange(len(seen)) % UNSEEN_STRIDE == 0
-    return np.flatnonzero(seen | regular), np.where(seen, 1.0, UNSEEN_STRIDE)
+def _raw(booster: lgb.Booster, x: np.ndarray, rounds: int) -> np.ndarray:
+    """What the first trees add up to, (M,)."""
+    return booster.predict(x, raw_score=True, num_iteration=rounds)
 
 
-def _predict(booster: lgb.Booster, features: np.ndarray, rounds: int) -> np.ndarray:
-    """Shares from the first `rounds` trees: expected requests, normalised per slot."""
-    flat = features.reshape(-1, features.shape[-1])
-    log_rate = booster.predict(flat, raw_score=True, num_iteration=rounds)
-    log_rate = np.asarray(log_rate)
-    return credit(np.exp(log_rate).reshape(features.shape[:2]), 0.0)
+def _staged(booster: lgb.Booster, x: np.ndarray, rounds: Sequence[int]) -> Iterator:
+    """`_raw` for several numbers of trees, ascending; each tree is asked once."""
+    total, done = np.zeros(len(x)), 0
+    for number in rounds:
+        total = total + booster.predict(
+            x, raw_score=True, start_iteration=done, num_iteration=number - done
+        )
+        done = number
+        yield total
 
 
-def _lagged(values: np.ndarray, lag: int) -> np.ndarray:
-    """Rows moved down by `lag`, zeros above."""
-    moved = np.zeros(values.shape)
-    moved[lag:] = values[:-lag] if lag else values
-    return moved
+def _corrected(start: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Shares of a slot: the EWMA's, corrected by the trees."""
+    return np.exp(log_softmax(start.astype(float) + raw))
 
 
-def _recency(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slots since the first and since the latest request before t, NaN before both."""
-    slot = np.arange(len(counts))[:, None]
-    requested = np.where(counts > 0, slot, -1)
-    latest = np.full(counts.shape, -1)
-    latest[1:] = np.maximum.accumulate(requested, axis=0)[:-1]
-    first = np.where(counts.any(axis=0), (counts > 0).argmax(axis=0), len(counts))
-    since_first = np.where(slot > first, slot - first, np.nan)
-    return since_first, np.where(latest >= 0, slot - latest, np.nan)
+def _predict(booster: lgb.Booster, x: np.ndarray, rounds: int) -> np.ndarray:
+    """Shares from the first `rounds` trees: expected requests, normalised."""
+    return credit(np.exp(_raw(booster, x, rounds)), 0.0)
+
+
+def _entropy(counts: np.ndarray, q: np.ndarray) -> float:
+    """Cross-entropy of one slot, nats per request."""
+    return cross_entropy_per_slot(counts[None], q[None])[0]

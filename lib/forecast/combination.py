@@ -95,7 +95,7 @@ def companions(
         metrics: what the trees on lags are tuned for; cross-entropy comes first. Those
             for another metric are called `lightgbm_<metric>`.
     """
-    lags = lightgbm_forecasts(grid.counts, split, **calendar(grid), metrics=metrics)
+    lags = lightgbm_forecasts(grid.counts, split, metrics, **calendar(grid))
     return {
         "linear": linear_forecast(data, grid.counts, split),
         "lightgbm_residual": residual_trees(data, grid.counts, split),

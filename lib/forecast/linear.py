@@ -4,23 +4,26 @@
 
 with x everything that a network knows of a movie before slot t, the latest slots of its
 window included. The weights minimise the cross-entropy per request plus an L2 penalty,
-which is convex: there is one best set of weights and no seed (McFadden 1974,
-"Conditional logit analysis"). The penalty is chosen on the validation slots.
+which is convex: there is one best set of weights (McFadden 1974, "Conditional logit
+analysis"). The penalty is chosen on the validation slots. The cells of a large grid are
+drawn (`lib.forecast.cells`), always the same; forecasts are made slot by slot.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from lib.evaluation.metrics import shares, single
+from lib.data.arrays import scratch
+from lib.evaluation.metrics import cross_entropy_per_slot, shares
 from lib.evaluation.splits import Split
+from lib.forecast.cells import Known, draw
 from lib.forecast.features import Features
+from lib.progress import every
 
-LAGS = 3  # slots of the window
 PENALTIES = (1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 1.0, 10.0)
 
 
@@ -42,28 +45,6 @@ class Fitted:
     model: Any
 
 
-def known_before(data: Features, lags: int = LAGS) -> np.ndarray:
-    """What a network knows of every movie before each slot, in one array.
-
-    Args:
-        data: features, row t known at the end of slot t.
-        lags: slots of the window.
-
-    Returns:
-        (T, M, F) float32, row t known before slot t: the series of the last `lags`
-        slots, latest first, then the context; zero where nothing lies before.
-    """
-    n_slots = len(data.log_ewma)
-    width = data.series.shape[-1]
-    size = lags * width + data.context.shape[-1]
-    known = np.zeros((*data.log_ewma.shape, size), np.float32)
-    for lag in range(1, min(lags, n_slots - 1) + 1):
-        columns = slice((lag - 1) * width, lag * width)
-        known[lag:, :, columns] = data.series[:-lag]
-    known[1:, :, lags * width :] = data.context[:-1]
-    return known
-
-
 def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
     """Fit, tune and apply the linear softmax; nothing from the test slots is used.
 
@@ -72,22 +53,49 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
         counts: (T, M) requests.
         split: the cut-offs.
     """
-    x, start = known_before(data), data.log_ewma.astype(float)
-    rows = split.validation
-    tried, weights = [], np.zeros(x.shape[-1])
-    for penalty in sorted(PENALTIES, reverse=True):
-        weights = _fit(x, start, counts, split.train, penalty, weights)
-        q = _predict(x, start, rows, weights)
-        value = single("cross_entropy", counts[rows], q, range(len(rows)))
-        tried.append((value, penalty, weights))
-    value, penalty, weights = min(tried, key=itemgetter(0))
+    known, start = Known(data), data.log_ewma
     early = range(split.test.start)
-    again = _fit(x, start, counts, early, penalty, weights)
-    late = range(split.test.start, len(counts))
-    forecast = np.vstack(
-        [_predict(x, start, early, weights), _predict(x, start, late, again)]
-    )
-    return Fitted(forecast, {"penalty": penalty}, value, again)
+    cells = _cells(known, start, counts, early)
+    of_train = [cell for cell in cells if cell.slot in split.train]
+    fits, weights = {}, np.zeros(known.size)
+    for penalty in sorted(PENALTIES, reverse=True):
+        weights = fits[penalty] = _fit(of_train, penalty, weights)
+
+    def shares_of(t, weights):
+        return _predict(known.row(t), start[t], weights)
+
+    values = mean_entropies(counts, split.validation, shares_of, fits.values())
+    penalty = list(fits)[int(np.argmin(values))]
+    weights, forecast = fits[penalty], scratch(counts.shape)
+    again = _fit(cells, penalty, weights)
+    for t in every(range(len(counts)), "linear softmax"):
+        forecast[t] = shares_of(t, weights if t in early else again)
+    return Fitted(forecast, {"penalty": penalty}, min(values), again)
+
+
+def mean_entropies(
+    counts: np.ndarray, slots: range, shares_of: Callable, models: Iterable
+) -> list[float]:
+    """Mean cross-entropy of several models over the slots that have requests.
+
+    Args:
+        counts: (T, M) requests.
+        slots: which to judge, one at a time.
+        shares_of: slot, model → forecast shares (M,).
+        models: what `shares_of` takes.
+
+    Returns:
+        Nats per request, one number for each model.
+    """
+    busy, models = [t for t in slots if counts[t].any()], list(models)
+    nats = [
+        [
+            cross_entropy_per_slot(counts[t : t + 1], shares_of(t, m)[None])[0]
+            for m in models
+        ]
+        for t in every(busy, "choosing on the validation slots")
+    ]
+    return np.mean(nats, axis=0).tolist()
 
 
 def apply(weights: np.ndarray, data: Features, slots: range) -> np.ndarray:
@@ -101,31 +109,67 @@ def apply(weights: np.ndarray, data: Features, slots: range) -> np.ndarray:
     Returns:
         (slots, M) shares.
     """
-    return _predict(known_before(data), data.log_ewma.astype(float), slots, weights)
+    known, start = Known(data), data.log_ewma
+    return np.array([_predict(known.row(t), start[t], weights) for t in slots])
 
 
-def _fit(x, start, counts, slots, penalty, weights) -> np.ndarray:
-    """Weights of least penalised cross-entropy over the given slots."""
-    rows = [t for t in slots[1:] if counts[t].any()]
-    s = shares(counts[rows])
+@dataclass(frozen=True)
+class _Slot:
+    """What is fitted on of one slot.
+
+    Attributes:
+        slot: its number.
+        x: (cells, F) float32.
+        start: (cells,) log share of the start, and the logarithm of how many movies
+            each stands for.
+        share: (cells,) shares of the requests, those of the movies stood for included.
+        traffic: requests.
+    """
+
+    slot: int
+    x: np.ndarray
+    start: np.ndarray
+    share: np.ndarray
+    traffic: float
+
+
+def _cells(known: Known, start, counts, slots: range) -> list[_Slot]:
+    """The cells to fit on, from the second slot on, where there are requests."""
+    found = []
+    for t in every(slots[1:], "cells of the linear softmax"):
+        if not counts[t].any():
+            continue
+        row = start[t].astype(float)
+        movies, stands_for = draw(t, counts[t], np.exp(row), len(slots))
+        share = shares(counts[t : t + 1])[0]
+        if stands_for is not None:
+            row, share = row[movies] + np.log(stands_for), share[movies] * stands_for
+            share /= share.sum()
+        traffic = counts[t].sum(dtype=float)
+        found.append(_Slot(t, known.row(t, movies), row, share, traffic))
+    return found
+
+
+def _fit(cells: list[_Slot], penalty: float, weights: np.ndarray) -> np.ndarray:
+    """Weights of least penalised cross-entropy over the given cells."""
     # A busy slot says more, but its requests come from few users: hence the root.
-    each = np.sqrt(counts[rows].sum(axis=1, dtype=float))
+    each = np.sqrt([one.traffic for one in cells])
     each /= each.sum()
 
     def loss(w):
         value, slope = penalty / 2 * w @ w, penalty * w
-        for t, share, weight in zip(rows, s, each, strict=True):
-            log_q = log_softmax(start[t] + x[t] @ w)
-            value -= weight * share @ log_q
-            slope = slope + weight * ((np.exp(log_q) - share) @ x[t])
+        for one, weight in zip(cells, each, strict=True):
+            log_q = log_softmax(one.start + one.x @ w)
+            value -= weight * one.share @ log_q
+            slope = slope + weight * ((np.exp(log_q) - one.share) @ one.x)
         return value, slope
 
     def curvature(w):
         total = penalty * np.eye(len(w))
-        for t, weight in zip(rows, each, strict=True):
-            q = np.exp(log_softmax(start[t] + x[t] @ w))
-            mean = q @ x[t]
-            total += weight * ((x[t] * q[:, None]).T @ x[t] - np.outer(mean, mean))
+        for one, weight in zip(cells, each, strict=True):
+            q = np.exp(log_softmax(one.start + one.x @ w))
+            mean = q @ one.x
+            total += weight * ((one.x * q[:, None]).T @ one.x - np.outer(mean, mean))
         return total
 
     found = minimize(
@@ -134,7 +178,6 @@ def _fit(x, start, counts, slots, penalty, weights) -> np.ndarray:
     return found.x
 
 
-def _predict(x, start, slots, weights) -> np.ndarray:
-    """Shares forecast for the given slots, (slots, M)."""
-    rows = slice(slots.start, slots.stop)
-    return np.exp(log_softmax(start[rows] + x[rows] @ weights, axis=1))
+def _predict(x: np.ndarray, start: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Shares forecast for a slot, (M,)."""
+    return np.exp(log_softmax(start.astype(float) + x @ weights))

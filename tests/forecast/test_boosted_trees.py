@@ -6,8 +6,7 @@ from lib.evaluation.metrics import score, shares
 from lib.evaluation.splits import time_split
 from lib.forecast import boosted_trees as opponents
 from lib.forecast.boosted_trees import (
-    lag_features,
-    lightgbm_forecast,
+    lag_rows,
     lightgbm_forecasts,
 )
 from tests.realdata import dense_counts
@@ -34,10 +33,15 @@ def counts():
 def extras(counts):
     n_slots, n_movies = counts.shape
     rng = np.random.default_rng(0)
-    age = np.arange(n_slots)[:, None] / 4 + rng.integers(0, 9, n_movies).astype(float)
-    age[:, 3] = np.nan
+    year, date = -rng.integers(0, 9, n_movies).astype(float), np.arange(n_slots) / 4
+    year[3] = np.nan
     genres = rng.integers(0, 2, size=(n_movies, 4))
-    return {"release_age": age, "genres": genres, "season": np.arange(n_slots) % 4 / 4}
+    season = np.arange(n_slots) % 4 / 4
+    return {"release_year": year, "date": date, "genres": genres, "season": season}
+
+
+def lag_features(counts, **known):
+    return np.array(list(lag_rows(counts, **known)))
 
 
 def test_features_are_lags_in_units_of_the_uniform_share(counts):
@@ -49,9 +53,9 @@ def test_features_are_lags_in_units_of_the_uniform_share(counts):
 
 def test_recency_is_counted_from_requests_already_made():
     counts = np.array([[0], [2], [0], [1], [0]])
-    first, latest = opponents._recency(counts)
-    np.testing.assert_array_equal(first[:, 0], [np.nan, np.nan, 1, 2, 3])
-    np.testing.assert_array_equal(latest[:, 0], [np.nan, np.nan, 1, 2, 1])
+    first, latest = lag_features(counts)[:, 0, -3:-1].T
+    np.testing.assert_array_equal(first, [np.nan, np.nan, 1, 2, 3])
+    np.testing.assert_array_equal(latest, [np.nan, np.nan, 1, 2, 1])
 
 
 @pytest.mark.parametrize("t", [1, 12, 29])
@@ -67,13 +71,14 @@ def test_features_of_a_slot_ignore_it_and_all_later_ones(counts, extras, t):
 def test_extras_become_the_last_features(counts, extras):
     plain, full = lag_features(counts), lag_features(counts, **extras)
     assert full.shape[-1] == plain.shape[-1] + 6
-    np.testing.assert_allclose(full[..., -6], extras["release_age"])
+    age = extras["date"][:, None] - extras["release_year"]
+    np.testing.assert_allclose(full[..., -6], age)
     np.testing.assert_allclose(full[7, :, -1], 0.75)
 
 
 def test_the_trees_know_no_future(counts):
     def forecaster(known, split):
-        return lightgbm_forecast(known, split).forecast
+        return lightgbm_forecasts(known, split)["cross_entropy"].forecast
 
     split = time_split(len(counts))
     evaluation.check_no_leak(forecaster, counts, split, catalogue=False)
@@ -81,8 +86,8 @@ def test_the_trees_know_no_future(counts):
 
 def test_the_trees_learn_and_repeat_themselves(counts, extras):
     split = time_split(len(counts))
-    one = lightgbm_forecast(counts, split, **extras, seed=3)
-    two = lightgbm_forecast(counts, split, **extras, seed=3)
+    one = lightgbm_forecasts(counts, split, seed=3, **extras)["cross_entropy"]
+    two = lightgbm_forecasts(counts, split, seed=3, **extras)["cross_entropy"]
     np.testing.assert_array_equal(one.forecast, two.forecast)
     uniform = np.full(counts.shape, 1 / 60)
     limit = score(counts, uniform, split.test)["cross_entropy"]
@@ -106,6 +111,6 @@ def test_the_trees_hold_their_place_on_real_data(monkeypatch):
     monkeypatch.setattr(opponents, "ROUNDS", (100,))
     counts = dense_counts("ml-100k", 7)
     split = time_split(len(counts))
-    result = lightgbm_forecast(counts, split)
+    result = lightgbm_forecasts(counts, split)["cross_entropy"]
     value = score(counts, result.forecast, split.test)["cross_entropy"]
     assert 6.77 < value < 6.81  # the tuned moving averages are at 6.80

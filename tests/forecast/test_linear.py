@@ -12,7 +12,8 @@ from lib.forecast import boosted_trees
 from lib.forecast.boosted_trees import residual_trees
 from lib.forecast.combination import POOLS, combine, pooled
 from lib.forecast.features import build_features
-from lib.forecast.linear import known_before, linear_forecast
+from lib.forecast.cells import Known
+from lib.forecast.linear import linear_forecast
 from tests.conftest import make_grid
 
 
@@ -66,12 +67,14 @@ def test_it_improves_on_the_ewma_and_is_tuned_on_validation(grid, name):
 
 def test_what_is_known_before_a_slot_is_the_window_and_the_context(small_task):
     data = small_task.features
-    known = known_before(data, 3)
-    assert known.shape[-1] == 3 * data.series.shape[-1] + data.context.shape[-1]
-    np.testing.assert_array_equal(known[9, :, :2], data.series[8])
-    np.testing.assert_array_equal(known[9, :, 4:6], data.series[6])
-    np.testing.assert_array_equal(known[9, :, 6:], data.context[8])
-    assert not known[0].any() and not known[1, :, 2:6].any()
+    known = Known(data, 3)
+    assert known.size == 3 * data.series.shape[-1] + data.context.shape[-1]
+    ninth = known.row(9)
+    np.testing.assert_array_equal(ninth[:, :2], data.series[8])
+    np.testing.assert_array_equal(ninth[:, 4:6], data.series[6])
+    np.testing.assert_array_equal(ninth[:, 6:], data.context[8])
+    np.testing.assert_array_equal(known.row(9, np.array([4, 2])), ninth[[4, 2]])
+    assert not known.row(0).any() and not known.row(1)[:, 2:6].any()
 
 
 @pytest.fixture(scope="module")
