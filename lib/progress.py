@@ -30,12 +30,12 @@ def _in_notebook() -> bool:
     return ipython is not None and ipython.get_ipython() is not None
 
 
-def every(slots: Sequence, what: str) -> Iterator:
-    """Go through slots, with a line every few seconds of how many are done."""
+def every(slots: Sequence, what: str, unit: str = "slots") -> Iterator:
+    """Go through slots, or other units, with a line every few seconds of how many."""
     told = time.monotonic()
     for done, slot in enumerate(slots):
         if time.monotonic() - told > SECONDS:
-            announce(f"  {what}: {done:,} of {len(slots):,} slots")
+            announce(f"  {what}: {done:,} of {len(slots):,} {unit}")
             told = time.monotonic()
         yield slot
 

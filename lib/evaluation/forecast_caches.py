@@ -7,12 +7,12 @@ the cache with the K most requested movies of the slot.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from lib.evaluation.metrics import CACHE_K, hit_ratio_at_k_per_slot
+from lib.evaluation.metrics import CACHE_K, hit_ratio_at_k_per_slot, top_k
 
 REFILL = 20  # requests after which the hybrid is filled again
 NEAR = 30  # places of the catalogue
@@ -67,35 +67,38 @@ def hybrid_hit_ratio(
     Returns:
         (slots,) float64 in [0, 1], NaN in a slot without requests.
     """
+    log = (movies, request_slots, slots, capacity)
+    return _hybrid_hit_ratios(forecast, *log, [correction])[0]
+
+
+def _hybrid_hit_ratios(
+    forecast, movies, request_slots, slots, capacity, corrections
+) -> np.ndarray:
+    """`hybrid_hit_ratio` of several corrections of one half-life, (number, slots)."""
     ratios = []
     for slot in np.asarray(slots):
         first, last = np.searchsorted(request_slots, [slot, slot + 1])
-        hits = _corrected_hits(
-            np.asarray(forecast[slot], dtype=float),
-            movies[first:last],
-            capacity,
-            correction,
-        )
-        ratios.append(hits / (last - first) if last > first else np.nan)
-    return np.array(ratios)
+        q = np.asarray(forecast[slot], dtype=float)
+        hits = _corrected_hits(q, movies[first:last], capacity, corrections)
+        ratios.append(hits / (last - first) if last > first else hits * np.nan)
+    return np.transpose(ratios)
 
 
-def _corrected_hits(q, movies, capacity, correction) -> int:
-    """Hits of the hybrid in one slot."""
-    keep = 0.5 ** (REFILL / correction.half_life)
-    recent, hits = np.zeros(len(q)), 0
+def _corrected_hits(q, movies, capacity, corrections) -> np.ndarray:
+    """Hits of the hybrid in one slot with each of some corrections."""
+    keep = 0.5 ** (REFILL / corrections[0].half_life)
+    recent, hits = np.zeros(len(q)), np.zeros(len(corrections))
     log_q, expected = np.log(np.maximum(q, 1e-300)), gaussian_filter1d(q, NEAR)
     for start in range(0, len(movies), REFILL):
-        score = log_q - correction.own * recent
-        if correction.near and start:
+        block, surprise = movies[start : start + REFILL], 0.0
+        if start and any(one.near for one in corrections):
             around = gaussian_filter1d(recent, NEAR) + 1 / NEAR
-            score += correction.near * np.log(
-                around / (recent.sum() * expected + 1 / NEAR)
-            )
-        cached = np.zeros(len(q), dtype=bool)
-        cached[np.argsort(-score, kind="stable")[:capacity]] = True
-        block = movies[start : start + REFILL]
-        hits += int(cached[block].sum())
+            surprise = np.log(around / (recent.sum() * expected + 1 / NEAR))
+        for number, one in enumerate(corrections):
+            score = log_q - one.own * recent + one.near * surprise
+            cached = np.zeros(len(q), dtype=bool)
+            cached[top_k(score[None], capacity)[0]] = True
+            hits[number] += cached[block].sum()
         recent = keep * recent + np.bincount(block, minlength=len(q))
     return hits
 
@@ -108,12 +111,10 @@ def best_correction(
     capacity: int = CACHE_K,
 ) -> Correction:
     """The correction of CORRECTIONS with most hits in the given (validation) slots."""
-
-    def ratio(correction):
-        log = (movies, request_slots, slots, capacity)
-        return np.nanmean(hybrid_hit_ratio(forecast, *log, correction))
-
-    return max(CORRECTIONS, key=ratio)
+    log, ratios = (movies, request_slots, slots, capacity), []
+    for _, alike in groupby(CORRECTIONS, lambda one: one.half_life):
+        ratios.extend(_hybrid_hit_ratios(forecast, *log, list(alike)))
+    return CORRECTIONS[int(np.argmax(np.nanmean(ratios, axis=1)))]
 
 
 def oracle_hit_ratio(

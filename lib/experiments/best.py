@@ -142,7 +142,7 @@ def train(
         seeds: seeds of each network.
     """
     longer, split = with_next_slot(grid)
-    data = build_features(longer, split)
+    data = build_features(longer, split, folder)
     place = folder / "training"
     members = train_members(longer, data, split, place, settings, seeds)
     _save(folder / "next_slot", members, grid, split, settings)

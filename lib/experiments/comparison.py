@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from lib.data.arrays import scratch
 from lib.errors import UserError
 from lib.evaluation.caches import REACTIVE, best_half_life, reactive_hit_ratio
 from lib.evaluation.calibration import coverage_curve, fit_dispersion, pit
@@ -27,16 +28,18 @@ from lib.evaluation.metrics import (
     hit_ratio_at_k_per_slot,
     mse_basket_floor,
 )
-from lib.experiments.task import Task, load_forecasts, normalised
+from lib.experiments.task import Task, load_forecasts, mean_shares, normalised
 from lib.figures.style import NETWORKS
 from lib.forecast.baselines import NAIVE
 from lib.forecast.combination import Combination, combine, companions, pooled
+from lib.progress import every
 from lib.schema import MOVIE, TIMESTAMP, USER
 
 MEASURES = ("cross_entropy", "rmse", "ndcg_at_10", "hit_ratio_at_50")
 POOLED = (*NETWORKS, "linear", "lightgbm_residual", "lightgbm")
 TUNED_FOR = ("cross_entropy", "rmse")
 LEVELS = np.linspace(0.05, 0.95, 19)
+CACHE_WORK = 2.5e9  # requests × movies that caches are run through; of more, a part
 ENOUGH_CELLS = 500  # to judge intervals by
 
 
@@ -51,8 +54,10 @@ def other_forecasts(task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
     found = companions(task.grid, task.features, task.split, TUNED_FOR)
     forecasts = {name: fitted.forecast for name, fitted in found.items()}
     for_rmse = forecasts.pop("lightgbm_rmse")
-    start = normalised(np.exp(np.asarray(task.features.log_ewma, dtype=float)))
-    return forecasts | {"start": start}, for_rmse
+    start = scratch(task.grid.counts.shape)
+    for t, log_share in enumerate(task.features.log_ewma):
+        start[t] = np.exp(log_share, dtype=float)
+    return forecasts | {"start": normalised(start)}, for_rmse
 
 
 def pool(task: Task, forecasts: Mapping[str, np.ndarray]) -> Combination:
@@ -70,7 +75,10 @@ def all_tables(
     Baselines and LightGBM on lags are tuned twice on the validation slots, for
     cross-entropy and for the RMSE, and meet each measure with the fitting choice.
     """
-    tables = task.naive | {name: task.table(q) for name, q in forecasts.items()}
+    tables = task.naive | {
+        name: task.table(forecasts[name])
+        for name in every(list(forecasts), "measures", "models")
+    }
     tables["lightgbm"] = judged_on_both(tables["lightgbm"], task.table(boosted_rmse))
     return tables
 
@@ -94,15 +102,22 @@ def seed_tables(
     else:
         draws = [{model: kept[model][seed] for model in NETWORKS} for seed in seeds]
         alone = {model: list(found.values()) for model, found in kept.items()}
-    alone["ensemble"] = [normalised(np.mean(list(d.values()), axis=0)) for d in draws]
-    alone["best"] = [
-        pooled(best.pool, best.weights, {**forecasts, **draw}) for draw in draws
-    ]
-    return {
-        model: [task.table(forecast) for forecast in found]
+    tables = {
+        model: [
+            task.table(forecast)
+            for forecast in every(found, f"measures of {model}", "seeds")
+        ]
         for model, found in alone.items()
         if len(found) > 1
     }
+    tables["ensemble"] = [
+        task.table(mean_shares(list(draw.values()), dtype=np.float32)) for draw in draws
+    ]
+    tables["best"] = [
+        task.table(pooled(best.pool, best.weights, {**forecasts, **draw}))
+        for draw in draws
+    ]
+    return tables
 
 
 def every_pair(
@@ -180,7 +195,7 @@ def network_forecasts(task: Task) -> dict[str, np.ndarray]:
             "first run 03_lstm, 04_gru and 05_conv1d_lstm with this DATASET and SLOT."
         )
     parts = [means[model] for model in NETWORKS]
-    return means | {"ensemble": normalised(np.mean(parts, axis=0))}
+    return means | {"ensemble": mean_shares(parts, dtype=np.float32)}
 
 
 def seed_spread(task: Task) -> pd.DataFrame:
@@ -220,7 +235,8 @@ def caches(
 ) -> pd.DataFrame:
     """Cache hit ratio over the test slots by capacity, beside caches that react.
 
-    Half-life and correction are chosen on the validation slots.
+    Half-life and correction are chosen on the validation slots. Of a long log, caches
+    that react see the requests around the ends of slots, see `_around_slot_ends`.
 
     Args:
         task: the run.
@@ -234,9 +250,9 @@ def caches(
     """
     grid, slots = task.grid, np.asarray(task.split.test)
     slots = slots[grid.counts[slots].sum(axis=1) > 0]
-    log, early = _requests(task), task.split.validation
+    log, early = _around_slot_ends(task, *_requests(task)), task.split.validation
     rows = {}
-    for k in capacities:
+    for k in every(capacities, "caches", "capacities"):
         rows[k] = {
             model: hit_ratio_at_k_per_slot(grid.counts[slots], q[slots], k).mean()
             for model, q in forecasts.items()
@@ -254,16 +270,39 @@ def caches(
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("capacity")
 
 
+def _around_slot_ends(
+    task: Task, movies: np.ndarray, slots: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of a long log, as many requests at the beginning of a slot as at its end.
+
+    Caches are run through them one by one, and the hybrid is filled anew every 20. What
+    is left out lies inside of slots, so a cache comes to the beginning of a slot from
+    the requests right before it. Slots before validation only warm a cache: of a long
+    log they are left out, but for the last one.
+    """
+    most = int(CACHE_WORK / len(task.grid.movies))
+    if len(movies) <= most:
+        return movies, slots
+    first = task.split.validation.start - 1
+    share = max(most // (2 * (len(task.grid.slots) - first)), 1)
+    begin = np.searchsorted(slots, slots)
+    end = np.searchsorted(slots, slots, side="right")
+    place = np.arange(len(slots))
+    kept = (slots >= first) & ((place - begin < share) | (end - place <= share))
+    return movies[kept], slots[kept]
+
+
 def basket_floor(task: Task) -> float:
     """RMSE that other users of the same kind would leave, over the test slots.
 
     See `lib.evaluation.metrics.mse_basket_floor`.
     """
-    log = pl.read_parquet(task.folder / "requests.parquet", columns=[USER, TIMESTAMP])
+    since = task.split.test.start
+    log = _log(task, USER, since)
     users = log.sort(TIMESTAMP, maintain_order=True)[USER].to_numpy()
-    movies, slots = _requests(task)
+    movies, slots = _requests(task, since)
     values = []
-    for slot in task.split.test:
+    for slot in every(task.split.test, "other users of the same kind"):
         first, last = np.searchsorted(slots, [slot, slot + 1])
         part = slice(first, last)
         number = task.grid.counts.shape[1]
@@ -271,14 +310,16 @@ def basket_floor(task: Task) -> float:
     return float(np.sqrt(np.nanmean(values)))
 
 
-def _requests(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Movie index and slot index of every request, in the order of time."""
-    log = (
-        pl.scan_parquet(task.folder / "requests.parquet")
-        .select(MOVIE, TIMESTAMP)
-        .sort(TIMESTAMP, maintain_order=True)
-        .collect()
-    )
+def _log(task: Task, column: str, since: int) -> pl.DataFrame:
+    """A column of the log and its times, in the log's order, from a slot on."""
+    log = pl.scan_parquet(task.folder / "requests.parquet").select(column, TIMESTAMP)
+    first = int(task.grid.slots[since].timestamp())
+    return log.filter(pl.col(TIMESTAMP) >= first).collect(engine="streaming")
+
+
+def _requests(task: Task, since: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Movie and slot index of every request from a slot on, in the order of time."""
+    log = _log(task, MOVIE, since).sort(TIMESTAMP, maintain_order=True)
     movies = np.searchsorted(task.grid.movies[MOVIE].to_numpy(), log[MOVIE].to_numpy())
     times = log[TIMESTAMP].to_numpy().astype("datetime64[s]")
     starts = task.grid.slots.to_numpy()

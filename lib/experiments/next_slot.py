@@ -226,7 +226,7 @@ def run_backtest(
 ) -> pd.DataFrame:
     """`backtest` of models that know nothing of the test slots of the usual split."""
     split = time_split(len(grid.slots))
-    data = build_features(grid, split)
+    data = build_features(grid, split, folder)
     place = folder / "training"
     members = train_members(grid, data, split, place, settings, seeds)
     return backtest(grid.counts, split, members.best.forecast, horizon)

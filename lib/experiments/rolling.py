@@ -18,7 +18,7 @@ from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
 from lib.experiments.comparison import TUNED_FOR
-from lib.experiments.task import Task, mean_forecast, normalised
+from lib.experiments.task import Task, mean_forecast, mean_shares
 from lib.forecast.baselines import rolling_naive
 from lib.forecast.boosted_trees import calendar, lightgbm_forecasts
 from lib.forecast.features import build_features
@@ -50,7 +50,7 @@ def rolling_networks(
         key = one, split, identity(counts)
         if key not in memory:
             grid = _given(task, counts)
-            data = build_features(grid, split)
+            data = build_features(grid, split, folder)
             name = f"{one.cell} until slot {split.test.start}"
             trained = {
                 seed: run(
@@ -65,16 +65,15 @@ def rolling_networks(
                 )
                 for seed in seeds
             }
-            memory[key] = mean_forecast(trained)
+            memory[key] = mean_forecast(trained, split.test.start)
         return memory[key]
 
     def network(one: Settings):
         return lambda counts, split: forecast_of(one, counts, split)
 
     def ensemble(counts: np.ndarray, split: Split) -> np.ndarray:
-        return normalised(
-            np.mean([forecast_of(one, counts, split) for one in settings], axis=0)
-        )
+        parts = [forecast_of(one, counts, split) for one in settings]
+        return mean_shares(parts, split.test.start, np.float32)
 
     forecasters = {one.cell: network(one) for one in settings} | {"ensemble": ensemble}
     return {
@@ -102,7 +101,9 @@ def rolling_opponents(task: Task, n_origins: int) -> dict[str, pd.DataFrame]:
             key = split, identity(counts)
             if key not in memory:
                 known = calendar(_given(task, counts))
-                memory[key] = lightgbm_forecasts(counts, split, **known)
+                memory[key] = lightgbm_forecasts(
+                    counts, split, since=split.test.start, **known
+                )
             return memory[key][metric].forecast
 
         return forecaster

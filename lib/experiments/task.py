@@ -168,16 +168,24 @@ def train_to_compare(
     )
 
 
-def mean_forecast(trained: dict[int, Trained]) -> np.ndarray:
-    """The seed-averaged forecast, float32 (slots, movies): the mean of the shares."""
-    return mean_shares([one.forecast for one in trained.values()])
+def mean_forecast(trained: dict[int, Trained], since: int = 0) -> np.ndarray:
+    """The seed-averaged forecast, see `mean_shares`."""
+    return mean_shares([one.forecast for one in trained.values()], since)
 
 
-def mean_shares(forecasts: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean of several forecasts, float32 (slots, movies), slot by slot."""
-    mean = np.empty(forecasts[0].shape, np.float32)
-    for t, rows in enumerate(zip(*forecasts, strict=True)):
-        row = np.mean(rows, axis=0, dtype=float)
+def mean_shares(
+    forecasts: Sequence[np.ndarray], since: int = 0, dtype: type = float
+) -> np.ndarray:
+    """Mean of several forecasts, float32 (slots, movies), slot by slot.
+
+    Args:
+        forecasts: each (slots, movies).
+        since: first slot wanted; rows before it stay zero and take no memory.
+        dtype: of the mean before it is normalised.
+    """
+    mean = np.zeros(forecasts[0].shape, np.float32)
+    for t in range(since, len(mean)):
+        row = np.mean([one[t] for one in forecasts], axis=0, dtype=dtype).astype(float)
         mean[t] = row / row.sum()
     return mean
 

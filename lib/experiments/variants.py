@@ -9,6 +9,7 @@ is for what is not chosen: other cells and prediction types, on the test slots.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from lib.errors import UserError
@@ -105,11 +106,14 @@ def compare_variants(
         the slots, see `lib.evaluation.evaluate.compare`).
     """
     tables, rows = {}, {}
+    forecast = np.zeros(task.grid.counts.shape, np.float32)  # empty pages hold nothing
+    judged = slice(task.split.validation.start, task.split.validation.stop)
     for number, (name, (data, settings)) in enumerate(variants.items(), start=1):
         title = f"{number}/{len(variants)} {settings.cell} {name}".rstrip()
         trained = train_to_compare(task, settings, seed, title, data)
+        forecast[judged] = normalised(trained.forecast[judged])
         tables[name] = per_slot_scores(
-            task.grid.counts, normalised(trained.forecast), task.split.validation
+            task.grid.counts, forecast, task.split.validation
         )
         scores = summarise(tables[name]) | {"seconds": trained.seconds}
         first = next(iter(tables.values()))

@@ -90,13 +90,14 @@ class SampledSlots(SlotBatches):
         rng = np.random.default_rng([self.seed or 0, self.epoch, index])
         parts = []
         for row in rows:
-            chosen, stands_for = self._draw(self.target[row], rng)
+            target = self.target[row]  # ([time,] movie)
+            chosen, stands_for = self._draw(target.reshape(-1, target.shape[-1]), rng)
             parts.append(
                 (
                     window[row][:, chosen],  # (time, movie, series)
-                    context[row][chosen],  # (movie, context)
-                    log_ewma[row][chosen] + np.log(stands_for),  # (movie,)
-                    self.target[row][chosen] * stands_for,  # (movie,)
+                    context[row][..., chosen, :],  # ([time,] movie, context)
+                    log_ewma[row][..., chosen] + np.log(stands_for),
+                    target[..., chosen] * stands_for,
                 )
             )
         *inputs, target = (
@@ -106,8 +107,8 @@ class SampledSlots(SlotBatches):
 
     def _draw(self, counts, rng):
         """Movies of one slot, and how many movies each of them stands for."""
-        requested = np.flatnonzero(counts)
-        others = np.flatnonzero(counts == 0)
+        asked = counts.any(axis=0)
+        requested, others = np.flatnonzero(asked), np.flatnonzero(~asked)
         number = min(len(requested), self.movies // 2)
         number = max(number, self.movies - len(others))
         one = rng.choice(requested, number, replace=False)

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from lib.data.arrays import scratch
 from lib.data.grid import Grid
 from lib.evaluation.metrics import shares, single
 from lib.evaluation.splits import Split
@@ -60,8 +61,11 @@ def pooled(
         (slots, M) shares, rows summing to 1.
     """
     used = {name: weight for name, weight in weights.items() if weight > 0}
-    parts = [forecasts[name] for name in used]
-    return POOLS[pool](list(used.values()), parts)
+    parts, values = [forecasts[name] for name in used], list(used.values())
+    whole = scratch(parts[0].shape)
+    for t in range(len(whole)):
+        whole[t] = POOLS[pool](values, [q[t : t + 1] for q in parts])[0]
+    return whole
 
 
 def _linear(weights, parts) -> np.ndarray:

@@ -30,6 +30,7 @@ from lib.forecast.sequences import JOINT, MANY_TO_MANY, inputs, targets
 from lib.progress import announce
 
 SAMPLED_LOSSES = ("categorical_crossentropy", "poisson")  # sums over requests
+WHOLE = 20_000  # movies up to which only the mini-batches of type 3 are drawn
 CODE = [m.__file__ for m in (batches, features, losses, networks, sequences, start)]
 
 
@@ -130,9 +131,9 @@ def run(
         folder: keeps finished and interrupted trainings.
         name: shown in progress lines.
         refit: False leaves the second training out, for comparisons that look at
-            validation slots only; test slots are then forecast by the first.
+            validation slots only; no other slot is then forecast.
         watch: False leaves the first training out, for repeated cut-offs of which only
-            the test slots matter; training slots then keep the start's forecast.
+            the test slots matter; no earlier slot is then forecast.
     """
     name = name or f"{settings.cell} type {settings.prediction_type} seed {seed}"
     key = _key(data, counts, settings, split, seed, refit, watch)
@@ -176,15 +177,17 @@ class _Training:
         early = np.concatenate([rows["train"], rows["validation"]])
         part, shape = self.place / "forecast.tmp.npy", self.counts.shape
         forecast = np.lib.format.open_memmap(part, "w+", np.float32, shape)
-        for slot, log_shares in enumerate(self.data.log_ewma):
-            forecast[slot] = np.exp(log_shares)
+        for slot in range(self.settings.t_slot):  # the start's, without a window
+            forecast[slot] = np.exp(self.data.log_ewma[slot])
         if watch:
             fits.append(self.fit(rows["train"], rows["validation"]))
-            self.predict(fits[0][0], early, forecast)
+            watched = early if refit else rows["validation"]
+            self.predict(fits[0][0], watched, forecast)
         if refit:
             fits.append(self.fit(early))
         models, histories, seconds = zip(*fits, strict=True)
-        self.predict(models[-1], rows["test"], forecast)
+        if refit:
+            self.predict(models[-1], rows["test"], forecast)
         models[-1].save(self.place / "network.keras")
         histories[0].to_csv(self.place / "history.csv")
         facts = {"seconds": sum(seconds), "parameters": models[-1].count_params()}
@@ -208,7 +211,7 @@ class _Training:
         watched = None
         if validation is not None:
             validation = validation[self.busy[validation]]
-            watched = SlotBatches(self.views, self.target, validation)
+            watched = self.batches(validation, watched=True)
         return fit(
             self.model(),
             self.batches(rows[self.busy[rows]]),
@@ -218,14 +221,21 @@ class _Training:
             name=self.name if watched else f"{self.name}, refit",
         )
 
-    def batches(self, rows) -> SlotBatches:
-        """Whole slots, or drawn movies where that saves much work."""
-        settings = self.settings
-        arguments = (self.views, self.target, rows, settings.batch_size)
-        options = {"seed": self.seed, "weights": self.weights}
-        sampled = settings.prediction_type == 3 and settings.loss in SAMPLED_LOSSES
-        if sampled and self.target.shape[1] > settings.movies_per_slot:
-            return SampledSlots(*arguments, movies=settings.movies_per_slot, **options)
+    def batches(self, rows, watched: bool = False) -> SlotBatches:
+        """Whole slots, or drawn movies where that saves much work.
+
+        Args:
+            rows: of the views.
+            watched: whether the loss is only told: slots of equal weight, in order.
+        """
+        settings, kind = self.settings, self.settings.prediction_type
+        options = {} if watched else {"seed": self.seed, "weights": self.weights}
+        size = 1 if watched else settings.batch_size
+        arguments = (self.views, self.target, rows, size)
+        few = settings.movies_per_slot
+        drawn = self.target.shape[-1] > (few if kind == 3 and not watched else WHOLE)
+        if drawn and kind not in JOINT and settings.loss in SAMPLED_LOSSES:
+            return SampledSlots(*arguments, movies=few, **options)
         return SlotBatches(*arguments, **options)
 
     def model(self) -> keras.Model:
