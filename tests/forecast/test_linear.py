@@ -10,9 +10,9 @@ from lib.evaluation.metrics import score
 from lib.evaluation.splits import time_split
 from lib.forecast import boosted_trees
 from lib.forecast.boosted_trees import residual_trees
+from lib.forecast.cells import Known
 from lib.forecast.combination import POOLS, combine, pooled
 from lib.forecast.features import build_features
-from lib.forecast.cells import Known
 from lib.forecast.linear import linear_forecast
 from tests.conftest import make_grid
 
