@@ -88,7 +88,9 @@ def lag_rows(
         columns.append(np.log1p(before))
         columns += [np.where(seen >= 0, t - seen, np.nan) for seen in (first, last)]
         columns.append(np.full(n_movies, np.log1p(traffic)))
-        columns += [] if release_year is None else [date[t] - release_year]
+        columns += (
+            [] if release_year is None or date is None else [date[t] - release_year]
+        )
         columns += [] if genres is None else list(np.asarray(genres).T)
         columns += [] if season is None else [np.full(n_movies, season[t])]
         yield np.stack(columns, axis=1, dtype=np.float32, casting="same_kind")
@@ -292,8 +294,13 @@ class _Cells:
 
     def table(self) -> lgb.Dataset:
         """As LightGBM reads them."""
-        more = {"weight": self.weight, "init_score": self.offset}
-        return lgb.Dataset(self.x, self.requests, **more, free_raw_data=False)
+        return lgb.Dataset(
+            self.x,
+            self.requests,
+            weight=self.weight,
+            init_score=self.offset,
+            free_raw_data=False,
+        )
 
 
 def _cells(
@@ -321,7 +328,7 @@ def _cells(
         weight = (traffic > 0) / (np.sqrt(max(traffic, 1)) if alike else 1)
         parts.append(
             (
-                np.full(len(movies), t),
+                np.full(len(stands_for), t),
                 read(movies),
                 counts[t][movies].astype(float),
                 (start + np.log(max(traffic, 1)))[movies],
@@ -380,17 +387,15 @@ def _fit(
 
 def _raw(booster: lgb.Booster, x: np.ndarray, rounds: int) -> np.ndarray:
     """What the first trees add up to, (M,)."""
-    return booster.predict(x, raw_score=True, num_iteration=rounds)
+    return np.asarray(booster.predict(x, raw_score=True, num_iteration=rounds))
 
 
 def _staged(booster: lgb.Booster, x: np.ndarray, rounds: Sequence[int]) -> Iterator:
     """`_raw` for several numbers of trees, ascending; each tree is asked once."""
     total, done = np.zeros(len(x)), 0
     for number in rounds:
-        total = total + booster.predict(
-            x, raw_score=True, start_iteration=done, num_iteration=number - done
-        )
-        done = number
+        more = booster.predict(x, done, number - done, raw_score=True)
+        total, done = total + np.asarray(more), number
         yield total
 
 
