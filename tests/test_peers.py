@@ -9,7 +9,7 @@ import pytest
 from benchmarks.peers.protocol import Peer, run_peer
 from lib.evaluation.metrics import shares
 from lib.evaluation.splits import time_split
-from lib.forecast.baselines import ewma
+from lib.forecast.baselines import forecast
 from lib.paths import ROOT
 
 LOCK = ROOT / "benchmarks" / "peers" / "requirements.lock"
@@ -22,7 +22,7 @@ def counts():
 
 
 def smoothing(series, first, parameters):
-    return ewma(series, parameters["alpha"], 0.0)[first:]
+    return forecast("ewma", series, alpha=parameters["alpha"], epsilon=0.0)[first:]
 
 
 def test_a_peer_is_fitted_before_what_it_forecasts(counts):
@@ -80,7 +80,7 @@ def test_the_command_stores_both_protocols(small_grid, tmp_path, monkeypatch):
 
     def predict(series, first, parameters):
         tried.append((first, parameters["alpha"]))
-        return ewma(series, parameters["alpha"], 0.0)[first:]
+        return forecast("ewma", series, alpha=parameters["alpha"], epsilon=0.0)[first:]
 
     peer = Peer(predict, ({"alpha": 0.95}, {"alpha": 0.05}))
     monkeypatch.setattr(command, "_peer", lambda name: peer)

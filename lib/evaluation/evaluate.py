@@ -16,7 +16,6 @@ from lib.evaluation.cold_start import cold_start
 from lib.evaluation.metrics import (
     HIGHER_IS_BETTER,
     METRICS,
-    floor_gap_closed,
     mse_per_slot,
     per_slot_scores,
     summarise,
@@ -62,7 +61,6 @@ def evaluate(
     forecaster: Forecaster,
     counts: np.ndarray,
     split: Split,
-    best_simple_rmse: Mapping[str, float] | None = None,
 ) -> Evaluation:
     """Score a forecaster on the training, validation and test slots.
 
@@ -72,8 +70,6 @@ def evaluate(
         forecaster: array or function, see the module.
         counts: (T, M) requests.
         split: the cut-offs.
-        best_simple_rmse: split name → RMSE of the best simple baseline
-            (`best_simple`); adds `floor_gap_closed`.
 
     Raises:
         ValueError: the forecast is not (T, M) or a row is not shares.
@@ -83,15 +79,9 @@ def evaluate(
         part: per_slot_scores(counts, forecast, range(max(slots.start, 1), slots.stop))
         for part, slots in split.parts.items()
     }
-    scores = {part: summarise(table) for part, table in tables.items()}
-    for part, best in (best_simple_rmse or {}).items():
-        score = scores[part]
-        score["floor_gap_closed"] = floor_gap_closed(
-            score["rmse"], best, score["rmse_floor"]
-        )
     return Evaluation(
         _stack(tables, "split"),
-        scores,
+        {part: summarise(table) for part, table in tables.items()},
         cold_start(counts, forecast, split.train.stop, split.test),
     )
 

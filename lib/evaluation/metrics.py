@@ -211,7 +211,8 @@ def mse_floor_per_slot(counts: np.ndarray) -> np.ndarray:
     """Squared error that even the true probabilities leave: mean of s(1−s)/(N_t−1).
 
     With c ~ Multinomial(N_t, p), s(1 − s) / (N_t − 1) is an unbiased estimate of the
-    variance of s around p. NaN in slots with fewer than two requests.
+    variance of s around p. NaN in slots with fewer than two requests. The root of its
+    mean is the noise floor of the RMSE; a lucky forecast can lie slightly below it.
     """
     totals = counts.sum(axis=1, dtype=float)
     s = shares(counts)
@@ -246,17 +247,6 @@ def mse_basket_floor(users: np.ndarray, movies: np.ndarray, n_movies: int) -> fl
     squares = counts - 2 * s * with_size + s**2 * np.square(size, dtype=float).sum()
     scale = len(number) / (len(number) - 1) / total**2
     return float(squares.mean() * scale)
-
-
-def rmse_floor(counts: np.ndarray) -> float:
-    """The noise floor of the RMSE: sqrt(mean of s(1−s)/(N_t−1)) over all cells.
-
-    An estimate, so a lucky forecast can lie slightly below it. NaN when no slot has
-    two requests.
-    """
-    floor = mse_floor_per_slot(counts)
-    known = floor[~np.isnan(floor)]
-    return float(np.sqrt(known.mean())) if len(known) else float("nan")
 
 
 def floor_gap_closed(rmse: float, best_simple_rmse: float, floor: float) -> float:
@@ -372,10 +362,7 @@ def summarise(table: pd.DataFrame) -> dict[str, float]:
 
 
 def score(
-    counts: np.ndarray,
-    forecast: np.ndarray,
-    slots: Sequence[int],
-    best_simple_rmse: float | None = None,
+    counts: np.ndarray, forecast: np.ndarray, slots: Sequence[int]
 ) -> dict[str, float]:
     """All measures over the given slots, by their names in results.csv.
 
@@ -383,18 +370,11 @@ def score(
         counts: (T, M) requests of all slots from the first on.
         forecast: (T, M) predicted shares, row t made from rows before t.
         slots: indices of the slots to score.
-        best_simple_rmse: RMSE of the best simple baseline over the same slots; adds
-            `floor_gap_closed`.
 
     Returns:
-        METRICS, `rmse_floor` and, when asked for, `floor_gap_closed`.
+        METRICS and `rmse_floor`.
     """
-    result = summarise(per_slot_scores(counts, forecast, slots))
-    if best_simple_rmse is not None:
-        result["floor_gap_closed"] = floor_gap_closed(
-            result["rmse"], best_simple_rmse, result["rmse_floor"]
-        )
-    return result
+    return summarise(per_slot_scores(counts, forecast, slots))
 
 
 def single(

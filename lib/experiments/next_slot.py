@@ -19,7 +19,7 @@ from lib.evaluation.metrics import per_slot_scores, summarise
 from lib.evaluation.splits import Split, time_split
 from lib.experiments.best import following, read_back, train, train_members
 from lib.files import replacing, write_text
-from lib.forecast.baselines import cumulative_share, ewma_count_weighted
+from lib.forecast import baselines
 from lib.forecast.combination import combine, pooled
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings
@@ -53,8 +53,10 @@ def ahead(
         return best
     parts = {
         "best": best,
-        "slow": ewma_count_weighted(counts, SLOW, 0.1),
-        "all": cumulative_share(counts, 0.1),
+        "slow": baselines.forecast(
+            "ewma_count_weighted", counts, alpha=SLOW, pseudo_count=0.1
+        ),
+        "all": baselines.forecast("cumulative_share", counts, pseudo_count=0.1),
     }
     truth = counts.copy()
     truth[rows.start : rows.stop] = counts[

@@ -27,72 +27,17 @@ METRICS = ("cross_entropy", "rmse")  # what a forecast is tuned for
 AT_ONCE = 8  # slots that are scored together
 
 
-def last_value(counts: np.ndarray, epsilon: float = 0.01) -> np.ndarray:
-    """Share of the latest slot, also called the random walk or naive forecast.
-
-    q(t) = (1 − ε) s(t−1) + ε / M.
-    """
-    return forecast("last_value", counts, epsilon=epsilon)
-
-
-def moving_average(
-    counts: np.ndarray, window: int = 4, epsilon: float = 0.01
-) -> np.ndarray:
-    """Mean share of the latest `window` slots (of as many as there are at the start).
-
-    q(t) = (1 − ε) mean(s(t−1) … s(t−window)) + ε / M.
-    """
-    return forecast("moving_average", counts, window=window, epsilon=epsilon)
-
-
-def ewma(counts: np.ndarray, alpha: float = 0.1, epsilon: float = 0.01) -> np.ndarray:
-    """Exponentially weighted moving average of the shares, started at the first slot.
-
-    m(t) = (1 − α) m(t−1) + α s(t), m(0) = s(0); q(t) = (1 − ε) m(t−1) + ε / M. Every
-    slot weighs the same, however few requests it had. (Brown 1956; Holt 1957.)
-    """
-    return forecast("ewma", counts, alpha=alpha, epsilon=epsilon)
-
-
-def ewma_count_weighted(
-    counts: np.ndarray, alpha: float = 0.1, pseudo_count: float = 0.1
-) -> np.ndarray:
-    """Exponentially discounted counts, normalised: busy slots weigh more.
-
-    a(t) = (1 − α) a(t−1) + c(t); q(i,t) = (a(i,t−1) + κ) / Σ_j (a(j,t−1) + κ) with κ
-    the pseudo-count: requests credited to every movie beforehand, which is the
-    posterior mean of the shares under a symmetric Dirichlet(κ) prior.
-    """
-    values = {"alpha": alpha, "pseudo_count": pseudo_count}
-    return forecast("ewma_count_weighted", counts, **values)
-
-
-def cumulative_share(counts: np.ndarray, pseudo_count: float = 0.1) -> np.ndarray:
-    """Share of all requests since the beginning, nothing forgotten.
-
-    q(i,t) = (C(i,t−1) + κ) / Σ_j (C(j,t−1) + κ), C the running totals of requests.
-    """
-    return forecast("cumulative_share", counts, pseudo_count=pseudo_count)
-
-
-def seasonal_naive(
-    counts: np.ndarray, period: int = 4, epsilon: float = 0.01
-) -> np.ndarray:
-    """Share of the slot one period ago; the latest slot where there is none.
-
-    q(t) = (1 − ε) s(t − period) + ε / M. Where t < period, or that slot had no
-    requests, the forecast is that of `last_value`.
-    """
-    return forecast("seasonal_naive", counts, period=period, epsilon=epsilon)
-
-
 def mix(q: np.ndarray, epsilon: float) -> np.ndarray:
     """(1 − ε) q + ε / M: shares with a part spread evenly over the M movies."""
     return (1 - epsilon) * q + epsilon / q.shape[-1]
 
 
 def credit(amounts: np.ndarray, pseudo_count: float) -> np.ndarray:
-    """(a + κ) / Σ (a + κ) per row: shares from amounts; uniform where all are zero."""
+    """(a + κ) / Σ (a + κ) per row: shares from amounts; uniform where all are zero.
+
+    κ is the number of requests credited to every movie beforehand: this is the
+    posterior mean of the shares under a symmetric Dirichlet(κ) prior.
+    """
     credited = amounts + pseudo_count
     totals = credited.sum(axis=-1, keepdims=True)
     uniform = np.full_like(credited, 1 / credited.shape[-1])
@@ -101,6 +46,9 @@ def credit(amounts: np.ndarray, pseudo_count: float) -> np.ndarray:
 
 class Average:
     """The first step of a forecast, for several values of its parameter at once.
+
+    This one keeps the share of the latest slot, also called the random walk or naive
+    forecast: m(t) = s(t).
 
     Attributes:
         state: float64 array (values, movies); what is smoothed into shares.
@@ -124,7 +72,10 @@ class Average:
 
 
 class Window(Average):
-    """Mean share over the latest slots with requests; the value is their number."""
+    """Mean share over the latest slots with requests; the value is their number w.
+
+    m(t) = mean(s(t) … s(t − w + 1)), of as many as there are at the start.
+    """
 
     def __init__(self, movies, values):
         super().__init__(movies, values)
@@ -145,7 +96,11 @@ class Window(Average):
 
 
 class Smoothed(Average):
-    """Exponentially weighted mean of the shares; the value is α."""
+    """Exponentially weighted mean of the shares; the value is α.
+
+    m(t) = (1 − α) m(t−1) + α s(t), m(0) = s(0): every slot weighs the same, however few
+    requests it had. (Brown 1956; Holt 1957.)
+    """
 
     def take(self, counts, total):
         keep = 1 - self.values if self.begun else 0.0
@@ -153,7 +108,10 @@ class Smoothed(Average):
 
 
 class Discounted(Average):
-    """Exponentially discounted requests; the value is α."""
+    """Exponentially discounted requests; the value is α, 0 to forget nothing.
+
+    a(t) = (1 − α) a(t−1) + c(t): busy slots weigh more.
+    """
 
     def take(self, counts, total):
         self.state *= 1 - self.values
@@ -161,7 +119,10 @@ class Discounted(Average):
 
 
 class Season(Average):
-    """Shares of the slot one period ago; the value is the period."""
+    """Shares of the slot one period ago; the value is the period P.
+
+    m(t) = s(t + 1 − P); the latest slot's where t + 1 < P or that slot had no requests.
+    """
 
     def __init__(self, movies, values):
         super().__init__(movies, values)
@@ -196,7 +157,6 @@ class Baseline:
     """A forecast in two steps, with the parameter values among which it is tuned.
 
     Attributes:
-        function: the whole forecast, counts and parameters → (T, M) shares.
         average: the first step.
         amounts: values of the second step's one parameter.
         values: values of the first step's one parameter; a single one is no choice.
@@ -205,7 +165,6 @@ class Baseline:
         amount: name of the second step's parameter.
     """
 
-    function: Callable[..., np.ndarray]
     average: type[Average]
     amounts: Sequence[float]
     values: Sequence[float] = (0,)
@@ -246,11 +205,10 @@ class Run:
 
 # In the order of the tables
 NAIVE: dict[str, Baseline] = {
-    "last_value": Baseline(last_value, Average, _EPSILONS),
-    "moving_average": Baseline(moving_average, Window, _EPSILONS, _WINDOWS, "window"),
-    "ewma": Baseline(ewma, Smoothed, _EPSILONS, _ALPHAS, "alpha"),
+    "last_value": Baseline(Average, _EPSILONS),
+    "moving_average": Baseline(Window, _EPSILONS, _WINDOWS, "window"),
+    "ewma": Baseline(Smoothed, _EPSILONS, _ALPHAS, "alpha"),
     "ewma_count_weighted": Baseline(
-        ewma_count_weighted,
         Discounted,
         _PSEUDO_COUNTS,
         _ALPHAS,
@@ -259,13 +217,12 @@ NAIVE: dict[str, Baseline] = {
         "pseudo_count",
     ),
     "cumulative_share": Baseline(
-        cumulative_share,
         Discounted,
         _PSEUDO_COUNTS + _LARGE_PSEUDO_COUNTS,
         smooth=credit,
         amount="pseudo_count",
     ),
-    "seasonal_naive": Baseline(seasonal_naive, Season, _EPSILONS, _PERIODS, "period"),
+    "seasonal_naive": Baseline(Season, _EPSILONS, _PERIODS, "period"),
 }
 
 # By definition these repeat a slot as it was. Only cross-entropy forces something to be

@@ -4,11 +4,11 @@ import csv
 import os
 import platform
 from collections.abc import Iterator
-from html import escape
 from importlib import metadata
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -46,7 +46,9 @@ def appendix(notebooks: list[Path], run_dir: Path, meta: dict) -> list[NotebookN
     ]
     for title, rows, caption in sections:
         if len(rows) > 1:
-            output = table_output(html_table(rows), f"{caption}.")
+            with pd.option_context("display.max_colwidth", None):
+                html = pd.DataFrame(rows[1:], columns=rows[0]).to_html(index=False)
+            output = table_output(html, f"{caption}.")
             table = new_code_cell(outputs=[output])
             table.metadata["report"] = {}
             cells += [_heading(f"## {title}"), table]
@@ -57,19 +59,6 @@ def _heading(source: str, **report: str) -> NotebookNode:
     cell = new_markdown_cell(source)
     cell.metadata["report"] = report
     return cell
-
-
-def html_table(rows: list[tuple]) -> str:
-    """An HTML table; the first row is the header."""
-    head, *body = [[escape(str(value)) for value in row] for row in rows]
-    lines = ["".join(f"<td>{value}</td>" for value in row) for row in body]
-    return (
-        "<table><thead><tr>"
-        + "".join(f"<th>{value}</th>" for value in head)
-        + "</tr></thead><tbody>"
-        + "".join(f"<tr>{line}</tr>" for line in lines)
-        + "</tbody></table>"
-    )
 
 
 def data_rows(meta: dict) -> list[tuple]:

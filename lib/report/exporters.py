@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup, Tag
 from nbconvert.exporters import HTMLExporter, TemplateExporter
 from nbconvert.preprocessors import Preprocessor
 from nbformat.notebooknode import NotebookNode
-from traitlets import Unicode, default
+from traitlets import List, Unicode
 from traitlets.config import Config
 
 from lib.report import tables
@@ -94,22 +94,10 @@ class ReportTypstExporter(TemplateExporter):
 
     export_from_notebook = "Report (Typst)"
     output_mimetype = "text/x-typst"
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".typ"
-
-    @default("template_extension")
-    def _template_extension_default(self) -> str:
-        return ".typ.j2"
-
-    @default("template_name")
-    def _template_name_default(self) -> str:
-        return "report_typst"
-
-    @default("extra_template_basedirs")
-    def _extra_template_basedirs_default(self) -> list[str]:
-        return [str(TEMPLATES)]
+    file_extension = Unicode(".typ")
+    template_extension = Unicode(".typ.j2")
+    template_name = Unicode("report_typst")
+    extra_template_basedirs = List(Unicode(), [str(TEMPLATES)])
 
     def _init_preprocessors(self) -> None:
         super()._init_preprocessors()
@@ -145,10 +133,7 @@ class ReportPDFExporter(ReportTypstExporter):
 
     export_from_notebook = "Report (PDF)"
     output_mimetype = "application/pdf"
-
-    @default("file_extension")
-    def _file_extension_default(self) -> str:
-        return ".pdf"
+    file_extension = Unicode(".pdf")
 
     def from_notebook_node(self, nb, resources=None, **keywords):
         """Translate a notebook to PDF."""
@@ -171,14 +156,8 @@ class ReportHTMLExporter(HTMLExporter):
     """A report as one HTML file that loads nothing from elsewhere."""
 
     export_from_notebook = "Report (HTML)"
-
-    @default("template_name")
-    def _template_name_default(self) -> str:
-        return "report_html"
-
-    @default("extra_template_basedirs")
-    def _extra_template_basedirs_default(self) -> list[str]:
-        return [str(TEMPLATES)]
+    template_name = Unicode("report_html")
+    extra_template_basedirs = List(Unicode(), [str(TEMPLATES)])
 
     @property
     def default_config(self) -> Config:

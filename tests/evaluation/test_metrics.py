@@ -115,8 +115,8 @@ def test_the_floor_is_the_error_of_the_true_probabilities():
 
 
 def test_the_floor_needs_two_requests():
-    assert np.isnan(metrics.rmse_floor(np.array([[1, 0], [0, 0]])))
-    assert metrics.rmse_floor(np.array([[1, 1], [1, 0]])) == pytest.approx(0.5)
+    floors = metrics.mse_floor_per_slot(np.array([[1, 0], [0, 0], [1, 1]]))
+    np.testing.assert_array_equal(floors, [np.nan, np.nan, 0.25])
 
 
 def test_gap_closed():
@@ -141,8 +141,8 @@ def test_slots_without_requests_are_left_out():
 
 def test_score_has_the_agreed_names_and_ranges():
     counts = poisson_counts()
-    result = metrics.score(counts, forecast_like(counts), range(8), 0.05)
-    assert set(result) == {*metrics.METRICS, "rmse_floor", "floor_gap_closed"}
+    result = metrics.score(counts, forecast_like(counts), range(8))
+    assert set(result) == {*metrics.METRICS, "rmse_floor"}
     for name in metrics.METRICS[3:]:
         assert 0 <= result[name] <= 1
 
