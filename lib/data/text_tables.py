@@ -4,7 +4,7 @@ import errno
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def brief(error: Exception) -> str:
 
 
 @contextmanager
-def polars_errors(quiet: bool = True) -> Iterator[None]:
+def polars_errors(quiet: bool = True) -> Generator[None]:
     """Make of what Polars raises on damaged bytes or a full disk what others raise.
 
     Args:
