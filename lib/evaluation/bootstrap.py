@@ -140,10 +140,8 @@ def _resamples(n: int, draws: int, seed: int) -> np.ndarray:
     return rng.multinomial(n, np.full(n, 1 / n), size=draws).astype("float32")
 
 
-def rmse_interval(
-    errors: np.ndarray, users: np.ndarray, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Bootstrap interval of the RMSE, whole users resampled.
+def rmse_interval(errors: np.ndarray, users: np.ndarray) -> tuple[float, float]:
+    """95 % bootstrap interval of the RMSE, whole users resampled.
 
     Errors of one user go together, so drawing rows would give an interval that is too
     narrow.
@@ -151,37 +149,31 @@ def rmse_interval(
     Args:
         errors: stars, (rows,).
         users: whose row it is, (rows,).
-        level: share of the resamples inside.
-        seed: of the draws.
 
     Returns:
         Lower and upper end in stars.
     """
-    low, high = _resampled(np.square(errors)[:, None], users, seed, level)
-    return float(low[0]), float(high[0])
+    roots = _root_means(np.square(errors)[:, None], users)[:, 0]
+    low, high = np.quantile(roots, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def rmse_difference_interval(
-    first: np.ndarray, second: np.ndarray, users: np.ndarray, seed: int = 0
+    first: np.ndarray, second: np.ndarray, users: np.ndarray
 ) -> tuple[float, float]:
     """95 % interval of RMSE(first) − RMSE(second), the same users drawn for both."""
     squares = np.square(np.column_stack([first, second]))
-    roots = _root_means(squares, users, seed)
+    roots = _root_means(squares, users)
     low, high = np.quantile(roots[:, 0] - roots[:, 1], [0.025, 0.975])
     return float(low), float(high)
 
 
-def _resampled(squares, users, seed, level):
-    roots = _root_means(squares, users, seed)
-    return np.quantile(roots, [(1 - level) / 2, (1 + level) / 2], axis=0)
-
-
-def _root_means(squares: np.ndarray, users: np.ndarray, seed: int) -> np.ndarray:
+def _root_means(squares: np.ndarray, users: np.ndarray) -> np.ndarray:
     """RMSE of every resample, (RESAMPLES, columns)."""
     codes = np.unique(users, return_inverse=True)[1]
     count = codes.max() + 1
     sums = np.stack([np.bincount(codes, column, count) for column in squares.T], axis=1)
     sizes = np.bincount(codes, minlength=count)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     times_drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
     return np.sqrt(times_drawn @ sums / (times_drawn @ sizes)[:, None])

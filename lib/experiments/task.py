@@ -131,41 +131,24 @@ def train_seeds(
         raise UserError(
             f"SEEDS is {seeds!r}; expected a list such as [0] or [0, 1, 2]."
         )
-    return {
-        seed: run(
-            task.features,
-            task.grid.counts,
-            settings,
-            task.split,
-            seed=seed,
-            folder=task.folder / "training",
-        )
-        for seed in seeds
-    }
+    return {seed: train_once(task, settings, seed) for seed in seeds}
 
 
-def train_to_compare(
-    task: Task, settings: Settings, seed: int, name: str, data: Features | None = None
+def train_once(
+    task: Task, settings: Settings, seed: int, data: Features | None = None, **options
 ) -> Trained:
-    """Train once, on the training slots only, to be compared by validation slots.
+    """Train a network with one seed.
 
     Args:
         task: the run.
         settings: of the network.
         seed: its seed.
-        name: shown in progress lines.
         data: other features than the task's.
+        **options: `name`, `refit` and `watch` of `lib.forecast.trainer.run`.
     """
-    return run(
-        data or task.features,
-        task.grid.counts,
-        settings,
-        task.split,
-        seed=seed,
-        folder=task.folder / "training",
-        name=name,
-        refit=False,
-    )
+    place = task.folder / "training"
+    arguments = data or task.features, task.grid.counts, settings, task.split
+    return run(*arguments, seed=seed, folder=place, **options)
 
 
 def mean_forecast(trained: dict[int, Trained], since: int = 0) -> np.ndarray:

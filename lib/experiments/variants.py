@@ -20,8 +20,8 @@ from lib.experiments.task import (
     mean_forecast,
     normalised,
     record_network,
+    train_once,
     train_seeds,
-    train_to_compare,
 )
 from lib.forecast.features import Features
 from lib.forecast.trainer import Settings, Trained
@@ -110,7 +110,7 @@ def compare_variants(
     judged = slice(task.split.validation.start, task.split.validation.stop)
     for number, (name, (data, settings)) in enumerate(variants.items(), start=1):
         title = f"{number}/{len(variants)} {settings.cell} {name}".rstrip()
-        trained = train_to_compare(task, settings, seed, title, data)
+        trained = train_once(task, settings, seed, data, name=title, refit=False)
         forecast[judged] = normalised(trained.forecast[judged])
         tables[name] = per_slot_scores(
             task.grid.counts, forecast, task.split.validation

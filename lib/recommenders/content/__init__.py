@@ -1,18 +1,10 @@
 """Recommending by what movies are about, alone and together with ratings."""
 
-from lib.recommenders.content.hybrid import HybridModel
-from lib.recommenders.content.ranking import (
-    ContentRanking,
-    estimate_new_movies,
-    split_new_movies,
-)
-from lib.recommenders.content.tfidf import ContentModel, titles_only
+from lib import names_of
 
-__all__ = [
-    "ContentModel",
-    "ContentRanking",
-    "HybridModel",
-    "estimate_new_movies",
-    "split_new_movies",
-    "titles_only",
-]
+__all__, __getattr__ = names_of(
+    __name__,
+    tfidf=("ContentModel", "titles_only"),
+    ranking=("ContentRanking", "estimate_new_movies", "split_new_movies"),
+    hybrid=("HybridModel",),
+)

@@ -1,6 +1,6 @@
 """What every ranking model offers: fit on histories, score movies for users."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -56,6 +56,7 @@ class NetworkModel(RankingModel):
     """
 
     epochs, batch_size, learning_rate = 30, 64, 2e-3
+    network: Callable[..., keras.Model]  # numbers of users and movies … → compiled
 
     def __init__(self, seed: int = 0, **settings):
         self.seed = seed
@@ -69,7 +70,12 @@ class NetworkModel(RankingModel):
 
     def build(self, train: Histories, learning_rate) -> keras.Model:
         """The compiled network."""
-        raise NotImplementedError
+        return self.network(
+            n_users=train.n_users,
+            n_items=train.n_items,
+            learning_rate=learning_rate,
+            **self.architecture,
+        )
 
     def schedule(self, steps: int):
         """The learning rate over all steps: it falls to 0 along a cosine."""

@@ -67,6 +67,7 @@ class NeuralCF(NetworkModel):
 
     name = "neural_cf"
     epochs, batch_size, learning_rate = 50, 512, 0.01
+    network = staticmethod(build_neural_cf)
 
     def __init__(self, negatives: int = 4, held_out=((), ()), **settings):
         super().__init__(**settings)
@@ -76,15 +77,6 @@ class NeuralCF(NetworkModel):
         """Watched and unwatched pairs, see `PairBatches`."""
         unseen = Unseen(train, *self.held_out)
         return PairBatches(train, self.negatives, self.batch_size, unseen, self.seed)
-
-    def build(self, train: Histories, learning_rate: float) -> keras.Model:
-        """See `build_neural_cf`."""
-        return build_neural_cf(
-            train.n_users,
-            train.n_items,
-            learning_rate=learning_rate,
-            **self.architecture,
-        )
 
     def schedule(self, steps: int) -> float:
         """The hybrid report keeps the learning rate."""

@@ -7,8 +7,6 @@ the full softmax over the catalogue instead of a sampled one, and input and outp
 one embedding (Petrov and Macdonald, RecSys 2023; Klenitskiy and Vasilev, RecSys 2023).
 """
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from keras import layers, ops
@@ -252,23 +250,19 @@ class NextMovie(NetworkModel):
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Logits of the next movie: (len(users), movies) float32."""
         starts = self.train.starts
-        return self._after(self.train.items, starts[users], starts[users + 1])
+        return self.scores_after(self.train.items, starts[users], starts[users + 1])
 
-    def scores_after(self, histories: Sequence[np.ndarray]) -> np.ndarray:
+    def scores_after(self, items, starts, ends) -> np.ndarray:
         """Logits after any histories, also of people who were not in the training.
 
         Args:
-            histories: arrays of movie codes, from the first to the last watched.
+            items: movie codes, all histories one after the other, (rows,).
+            starts: place of each history's first movie, (histories,).
+            ends: place behind its last one; the last `window` movies are read.
 
         Returns:
-            (len(histories), movies) float32.
+            (histories, movies) float32.
         """
-        ends = np.cumsum([len(history) for history in histories])
-        starts = np.concatenate([[0], ends[:-1]])
-        return self._after(np.concatenate(histories), starts, ends)
-
-    def _after(self, items, starts, ends) -> np.ndarray:
-        """Logits after the last `window` movies of items[start:end]."""
         codes, starts = items + 1, np.maximum(starts, ends - self.window)
         parts = []
         for rows in batches(np.arange(len(starts)), USERS_AT_ONCE):

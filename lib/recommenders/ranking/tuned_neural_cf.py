@@ -124,20 +124,12 @@ class TunedNeuralCF(NetworkModel):
 
     name = "neural_cf_tuned"
     epochs, batch_size, learning_rate = 30, 64, 4e-3
+    network = staticmethod(build_tuned_neural_cf)
 
     def batches(self, train: Histories) -> CutBatches:
         """Cut histories, see `CutBatches`."""
         self.x = train.matrix()
         return CutBatches(train, self.batch_size, self.seed)
-
-    def build(self, train: Histories, learning_rate) -> keras.Model:
-        """See `build_tuned_neural_cf`."""
-        return build_tuned_neural_cf(
-            train.n_users,
-            train.n_items,
-            learning_rate=learning_rate,
-            **self.architecture,
-        )
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         """Logits of all movies: (len(users), movies) float32."""

@@ -1,21 +1,10 @@
 """Rating models: how many stars will a user give a movie?"""
 
-from lib.recommenders.rating.entities import Profile
-from lib.recommenders.rating.evaluate import (
-    measure,
-    measure_all,
-    record,
-    sound_splits,
-    take_users,
-)
-from lib.recommenders.rating.registry import model_class
+from lib import names_of
 
-__all__ = [
-    "Profile",
-    "measure",
-    "measure_all",
-    "model_class",
-    "record",
-    "sound_splits",
-    "take_users",
-]
+__all__, __getattr__ = names_of(
+    __name__,
+    entities=("Profile",),
+    evaluate=("measure", "measure_all", "record", "sound_splits", "take_users"),
+    registry=("model_class",),
+)

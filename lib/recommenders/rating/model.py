@@ -1,7 +1,7 @@
 """What every rating model has in common: fit, predict, recommend, save, load."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class RatingModel:
 
     name = "rating_model"
     knows_profiles = False  # whether a new user's age, gender … are enough for it
-    defaults: Mapping[str, Any] = {}  # a model's settings, all that it takes
+    defaults: dict[str, Any] = {}  # a model's settings, all that it takes
     catalogue: Catalogue  # once it is fitted
     history = pd.DataFrame()  # of a network: loss and val_loss of each epoch, stars²
 

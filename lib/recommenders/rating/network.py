@@ -33,6 +33,15 @@ class NetworkModel(RatingModel):
     """
 
     knows_profiles = True
+    defaults = {
+        "embedding_size": 32,
+        "epochs": 200,
+        "learning_rate": 1e-3,
+        "batch_size": 512,
+        "patience": 10,
+        "validation_share": 0.1,
+        "seed": 0,
+    }
     network: keras.Model  # once it is fitted
 
     def _fit(self, ratings: pd.DataFrame) -> None:

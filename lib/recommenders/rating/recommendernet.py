@@ -19,16 +19,6 @@ class RecommenderNet(NetworkModel):
 
     name = "recommendernet"
 
-    defaults = {
-        "embedding_size": 32,
-        "epochs": 200,
-        "learning_rate": 1e-3,
-        "batch_size": 512,
-        "patience": 10,
-        "validation_share": 0.1,
-        "seed": 0,
-    }
-
     def _seed_inputs(self):
         """Inputs of the original, and the joined tensor (batch, 5·size + genres)."""
         size, codes = self.settings["embedding_size"], self.encoder.sizes
@@ -49,14 +39,12 @@ class RecommenderNet(NetworkModel):
         return keras.Model(inputs, self._stars(_head(x, dropout=0.2)), name=self.name)
 
 
-WITH_IDS = {
+WITH_IDS = NetworkModel.defaults | {
     "embedding_size": 16,
     "epochs": 30,
     "learning_rate": 2e-3,
     "batch_size": 1024,
     "patience": 2,
-    "validation_share": 0.1,
-    "seed": 0,
     "reg": 1e-5,  # L2 penalty on the embeddings of ids
     "dropout": 0.4,  # of the hidden layers
 }

@@ -19,15 +19,10 @@ class WideDeep(NetworkModel):
     """
 
     name = "wide_deep"
-
-    defaults = {
+    defaults = NetworkModel.defaults | {
         "embedding_size": 8,
         "epochs": 50,
-        "learning_rate": 1e-3,
-        "batch_size": 512,
         "patience": 0,
-        "validation_share": 0.1,
-        "seed": 0,
     }
 
     def _deep_inputs(self):

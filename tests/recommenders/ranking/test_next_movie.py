@@ -58,7 +58,9 @@ def test_score_depends_on_the_own_history_only(fitted):
 
 def test_a_person_outside_the_training_gets_scores(fitted):
     model, _ = fitted
-    scores = model.scores_after([np.array([20, 21, 22]), np.array([], dtype=int)])
+    scores = model.scores_after(
+        np.array([20, 21, 22]), np.array([0, 3]), np.array([3, 3])
+    )
     assert scores.shape == (2, 40)
     assert scores[0].argmax() == 23
 
@@ -67,7 +69,8 @@ def test_only_the_last_movies_are_read(fitted):
     model, _ = fitted
     short = NextMovie(model.cell, window=2)
     short.model, short.train = model.model, model.train
-    long, last = short.scores_after([np.array([9, 8, 20, 21]), np.array([20, 21])])
+    places = np.array([0, 2]), np.array([4, 4])
+    long, last = short.scores_after(np.array([9, 8, 20, 21]), *places)
     assert long == pytest.approx(last, abs=1e-5)
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from lib.errors import UserError
 from lib.evaluation.bootstrap import bootstrap_interval
-from lib.recommenders.ranking.choose import GRIDS, LINEAR, choose, linear_models, make
 from lib.recommenders.ranking.evaluate import (
     Ranked,
     differences,
@@ -21,6 +20,7 @@ from lib.recommenders.ranking.evaluate import (
     sample_negatives,
     score_table,
 )
+from lib.recommenders.ranking.grids import GRIDS, LINEAR, choose, linear_models, make
 from lib.recommenders.ranking.histories import build_histories
 from lib.recommenders.ranking.item_models import EASE, ItemKNN, RP3beta, TopPop
 from lib.recommenders.ranking.matrix_factorization import IALS, PureSVD
