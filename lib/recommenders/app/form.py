@@ -15,91 +15,76 @@ from lib.recommenders.app.console import (
 )
 from lib.recommenders.app.saved_models import Trained
 from lib.recommenders.rating.entities import Profile
-from lib.schema import AGE, GENDER, OCCUPATION, OLDEST, USER, ZIP
+from lib.schema import OCCUPATION, OLDEST, USER, ZIP
 
 BATCH = "POPULARITY_PROGRESS"  # set where notebooks run without anybody watching
 
 
-class Form:
-    """Three pages: an existing user, a new one, the RMSE.
+def pages(trained: Trained) -> dict[str, widgets.interactive]:
+    """A page with fields and a button for each kind of question.
 
-    Attributes:
-        box: the widget to display.
-        output: where tables appear.
+    A data set without demographics has no page for new users.
+
+    Args:
+        trained: a fitted model, with its data.
     """
 
-    def __init__(self, trained: Trained):
-        """Builds the pages; a data set without demographics has no page for new users.
+    def existing(user: int, include: bool, n: int):
+        for line in about_user(trained, user):
+            print(line)
+        return _listed(trained, user, n, include)
 
-        Args:
-            trained: a fitted model, with its data.
-        """
-        self.trained = trained
-        self.output = widgets.Output()
-        self.number = widgets.BoundedIntText(value=10, min=1, max=100, description="n")
-        pages = {"Existing user": self._existing()}
-        if trained.model.reads_profiles and trained.data.users is not None:
-            pages["New user"] = self._new(trained.data.users)
-        pages["RMSE"] = self._button("Measure", self.show_error)
-        tabs = widgets.Tab(children=list(pages.values()), titles=list(pages))
-        title = widgets.Label(trained_name(trained))
-        self.box = widgets.VBox([title, self.number, tabs, self.output])
+    def new(age: int, gender: str, occupation: str, zip_code: str, n: int):
+        return _listed(trained, Profile(age, gender, occupation, zip_code), n, True)
 
-    def _existing(self):
-        ids = self.trained.data.ratings[USER]
-        self.user = widgets.IntText(value=int(ids.min()), description="User id")
-        self.include = widgets.Checkbox(description="Include movies already seen")
-        button = self._button("Recommend", self.show_existing)
-        return widgets.VBox([self.user, self.include, button])
+    def measure():
+        return Markdown("  \n".join(rmse_lines(trained)))
 
-    def _new(self, users: pd.DataFrame):
+    first, users = int(trained.data.ratings[USER].min()), trained.data.users
+    found = {
+        "Existing user": _page(
+            ("Recommend", existing),
+            user=widgets.IntText(value=first, description="User id"),
+            include=widgets.Checkbox(description="Include movies already seen"),
+            n=_number(10, 100, "n"),
+        )
+    }
+    if trained.model.reads_profiles and users is not None:
         words = sorted(users[OCCUPATION].dropna().unique())
-        self.profile = {
-            AGE: widgets.BoundedIntText(value=30, min=1, max=OLDEST, description="Age"),
-            GENDER: widgets.Dropdown(options=["F", "M"], description="Gender"),
-            OCCUPATION: widgets.Dropdown(options=words, description="Occupation"),
-            ZIP: widgets.Text(value=str(users[ZIP].iloc[0]), description="Zip code"),
-        }
-        button = self._button("Recommend", self.show_new)
-        return widgets.VBox([*self.profile.values(), button])
+        found["New user"] = _page(
+            ("Recommend", new),
+            age=_number(30, OLDEST, "Age"),
+            gender=widgets.Dropdown(options=["F", "M"], description="Gender"),
+            occupation=widgets.Dropdown(options=words, description="Occupation"),
+            zip_code=widgets.Text(str(users[ZIP].iloc[0]), description="Zip code"),
+            n=_number(10, 100, "n"),
+        )
+    return found | {"RMSE": _page(("Measure", measure))}
 
-    def _button(self, text: str, action):
-        button = widgets.Button(description=text)
-        button.on_click(lambda _: action())
-        return button
 
-    def show_existing(self) -> None:
-        """Lists movies for the user id that was entered."""
-        self._list(self.user.value, self.include.value)
+def _page(button: tuple, **fields: widgets.Widget) -> widgets.interactive:
+    name, action = button
+    return widgets.interactive(action, {"manual": True, "manual_name": name}, **fields)
 
-    def show_new(self) -> None:
-        """Lists movies for the profile that was entered."""
-        age, *words = (field.value for field in self.profile.values())
-        self._list(Profile(int(age), *map(str, words)), True)
 
-    def show_error(self) -> None:
-        """Shows the RMSE on training, test and all rows."""
-        self._show(Markdown("  \n".join(rmse_lines(self.trained))))
+def _number(value: int, most: int, name: str) -> widgets.BoundedIntText:
+    return widgets.BoundedIntText(value=value, min=1, max=most, description=name)
 
-    def _list(self, user, include: bool) -> None:
-        try:
-            table = recommend(self.trained, user, self.number.value, include)
-        except UserError as error:
-            self._show(Markdown(f"**{error}**"))
-        else:
-            about = [] if isinstance(user, Profile) else about_user(self.trained, user)
-            self._show(table.round(3), *about)
 
-    def _show(self, content, *lines: str) -> None:
-        self.output.outputs = ()
-        self.output.append_display_data(content)
-        for line in lines:
-            self.output.append_stdout(line + "\n")
+def _listed(trained: Trained, user: int | Profile, n: int, include: bool):
+    """The n best movies, or in words why there are none."""
+    try:
+        table: pd.DataFrame = recommend(trained, user, n, include)
+    except UserError as error:
+        return Markdown(f"**{error}**")
+    return table.round(3)
 
 
 def show_form(trained: Trained) -> None:
     """Shows the form in JupyterLab, a sentence where nobody could use it."""
     if os.environ.get(BATCH):
         display(Markdown("*Opened in JupyterLab, this cell shows the form.*"))
-    else:
-        display(Form(trained).box)
+        return
+    found = pages(trained)
+    tabs = widgets.Tab(children=list(found.values()), titles=list(found))
+    display(widgets.VBox([widgets.Label(trained_name(trained)), tabs]))

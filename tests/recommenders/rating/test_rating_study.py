@@ -159,20 +159,18 @@ def test_charts_show_every_model(measured):
     assert len(charts.time_chart(table, pd.DataFrame()).axes) == 1
 
 
-def test_the_form_lists_movies_and_explains_a_wrong_id(data, measured):
+def test_the_form_lists_movies_and_explains_a_wrong_id(data, measured, capsys):
     train, test = study.sound_splits(data)["random_80_20"][0]
-    page = form.Form(Trained(data, measured.model, train, test))
-    page.number.value = 3
-    page.show_existing()
-    shown = page.output.outputs[0]["data"]["text/plain"]
-    assert len(shown.splitlines()) == 4
-    assert any("ratings, mean" in part.get("text", "") for part in page.output.outputs)
-    page.user.value = 10_000
-    page.show_existing()
-    assert "10000" in str(page.output.outputs[0]["data"])
-    assert len(page.output.outputs) == 1
-    page.show_error()
-    assert "RMSE on test rows" in str(page.output.outputs[0]["data"])
+    pages = form.pages(Trained(data, measured.model, train, test))
+    page = pages["Existing user"]
+    assert [field.description for field in page.children[:-2]] == [
+        *("User id", "Include movies already seen", "n"),
+    ]
+    user = page.children[0].value
+    assert len(page.f(user=user, include=False, n=3)) == 3
+    assert "ratings, mean" in capsys.readouterr().out
+    assert "10000" in page.f(user=10_000, include=False, n=3).data
+    assert "RMSE on test rows" in pages["RMSE"].f().data
 
 
 def test_no_form_where_nobody_watches(data, measured, monkeypatch):
