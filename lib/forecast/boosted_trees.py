@@ -25,7 +25,7 @@ from lib.data.grid import Grid
 from lib.evaluation.metrics import cross_entropy_per_slot, mse_per_slot, shares
 from lib.evaluation.splits import Split
 from lib.forecast.baselines import NAIVE, credit, mix
-from lib.forecast.cells import Known, draw
+from lib.forecast.cells import Known, beginnings, draw
 from lib.forecast.features import Features, genre_flags
 from lib.forecast.linear import Fitted
 from lib.progress import every
@@ -127,10 +127,10 @@ def lightgbm_forecasts(
 ) -> dict[str, Fitted]:
     """Fit, tune and apply boosted trees; nothing from the test slots is used.
 
-    Leaves, number of trees and the part spread evenly over all movies are chosen by
-    grid search on the validation slots with trees fitted on the training slots. The
-    trees are then fitted again on both, and forecast the test slots. The cells of a
-    large grid are drawn (`lib.forecast.cells`).
+    The slot to begin with, leaves, number of trees and the part spread evenly over all
+    movies are chosen by grid search on the validation slots with trees fitted on the
+    training slots. The trees are then fitted again on both, and forecast the test
+    slots. The cells of a large grid are drawn (`lib.forecast.cells`).
 
     Args:
         counts: (T, M) requests.
@@ -147,29 +147,37 @@ def lightgbm_forecasts(
     metrics = tuple(metrics)
     both = range(min(1, split.train.stop - 1), split.test.start)
     cells = _cells(_lagged(counts, both, known), counts, both)
-    table = cells.before(split.train.stop).table()
-    boosters = {n: _fit(table, n, max(ROUNDS), seed, threads) for n in LEAVES}
+    boosters = {}
+    for first in beginnings(split.train):
+        table = cells.between(first, split.train.stop).table()
+        for leaves in LEAVES:
+            trees = _fit(table, leaves, max(ROUNDS), seed, threads)
+            boosters[first, leaves] = trees
     chosen = _choose(boosters, counts, split, metrics, known)
-    table = cells.table()
-    late = {
-        metric: _fit(table, leaves, rounds, seed, threads)
-        for metric, (leaves, rounds, *_) in chosen.items()
-    }
+    late = {}
+    for metric, ((first, leaves), rounds, *_) in chosen.items():
+        table = cells.between(first, both.stop).table()
+        late[metric] = _fit(table, leaves, rounds, seed, threads)
     forecasts = {metric: scratch(counts.shape) for metric in metrics}
     told = every(range(len(counts)), "boosted trees on lags")
     for t, x in zip(told, lag_rows(counts, **known), strict=False):
-        for metric, (leaves, rounds, epsilon, _) in chosen.items():
+        for metric, (fit, rounds, epsilon, _) in chosen.items():
             if t >= since:
-                trees = boosters[leaves] if t < both.stop else late[metric]
+                trees = boosters[fit] if t < both.stop else late[metric]
                 forecasts[metric][t] = mix(_predict(trees, x, rounds), epsilon)
     return {
         metric: Fitted(
             forecasts[metric],
-            {"leaves": leaves, "trees": rounds, "epsilon": epsilon},
+            {
+                "leaves": leaves,
+                "trees": rounds,
+                "epsilon": epsilon,
+                "first_slot": first,
+            },
             value,
             late[metric],
         )
-        for metric, (leaves, rounds, epsilon, value) in chosen.items()
+        for metric, ((first, leaves), rounds, epsilon, value) in chosen.items()
     }
 
 
@@ -179,9 +187,9 @@ def residual_trees(
     """Trees with the networks' information: a correction of the EWMA's log share.
 
     The expected requests of a cell are N_t · ewma(i, t) · exp(trees(x)), with x all
-    that the networks know before the slot (`lib.forecast.cells.Known`). Leaves,
-    number of trees and how much of their correction is taken are chosen on the
-    validation slots; then the trees are fitted again with these slots.
+    that the networks know before the slot (`lib.forecast.cells.Known`). The slot
+    to begin with, leaves and number of trees are chosen on the validation slots; then
+    the trees are fitted again with these slots.
 
     Args:
         data: the networks' features.
@@ -195,12 +203,13 @@ def residual_trees(
     alike = more.pop("busy_slots_alike", False)
     both = early[1:]
     cells = _cells(_known(known, counts, both), counts, both, alike)
-    table = cells.before(split.train.stop).table()
-    fits = {
-        leaves: _fit(table, leaves, max(RESIDUAL_ROUNDS), seed, threads, **more)
-        for leaves in RESIDUAL_LEAVES
-    }
-    pairs = list(product(RESIDUAL_LEAVES, range(len(RESIDUAL_ROUNDS))))
+    fits = {}
+    for first in beginnings(split.train):
+        table = cells.between(first, split.train.stop).table()
+        for leaves in RESIDUAL_LEAVES:
+            trees = _fit(table, leaves, max(RESIDUAL_ROUNDS), seed, threads, **more)
+            fits[first, leaves] = trees
+    pairs = list(product(fits, range(len(RESIDUAL_ROUNDS))))
     nats = []
     for t in every(busy(counts, split.validation), "choosing the boosted trees"):
         x, start = known.row(t), data.log_ewma[t]
@@ -209,14 +218,15 @@ def residual_trees(
             [_entropy(counts[t], _corrected(start, raw[n][k])) for n, k in pairs]
         )
     values = np.mean(nats, axis=0)
-    leaves, k = pairs[int(values.argmin())]
-    rounds = RESIDUAL_ROUNDS[k]
-    again = _fit(cells.table(), leaves, rounds, seed, threads, **more)
+    (first, leaves), k = pairs[int(values.argmin())]
+    rounds, trees = RESIDUAL_ROUNDS[k], fits[first, leaves]
+    table = cells.between(first, split.test.start).table()
+    again = _fit(table, leaves, rounds, seed, threads, **more)
     forecast = scratch(counts.shape)
     for t in every(range(len(counts)), "boosted trees"):
-        raw = _raw(fits[leaves] if t in early else again, known.row(t), rounds)
+        raw = _raw(trees if t in early else again, known.row(t), rounds)
         forecast[t] = _corrected(data.log_ewma[t], raw)
-    chosen = {"leaves": leaves, "trees": rounds}
+    chosen = {"leaves": leaves, "trees": rounds, "first_slot": first}
     return Fitted(forecast, chosen, float(values.min()), again)
 
 
@@ -242,7 +252,7 @@ def apply_to_lags(
 
 
 def _choose(boosters, counts, split, metrics, known) -> dict[str, tuple]:
-    """Metric → leaves, trees and ε of its least mean over the validation slots."""
+    """Metric → fit, trees and ε of its least mean over the validation slots."""
     amounts, values = NAIVE["ewma"].amounts, {metric: [] for metric in metrics}
     measures = {"cross_entropy": cross_entropy_per_slot, "rmse": mse_per_slot}
     rows, slots = lag_rows(counts, **known), busy(counts, split.validation)
@@ -287,10 +297,10 @@ class _Cells:
     offset: np.ndarray
     weight: np.ndarray
 
-    def before(self, stop: int) -> "_Cells":
-        """Those of the slots before one."""
-        number = np.searchsorted(self.slot, stop)
-        return _Cells(*(array[:number] for array in vars(self).values()))
+    def between(self, first: int, stop: int) -> "_Cells":
+        """Those of the slots from one on and before another."""
+        part = slice(*np.searchsorted(self.slot, [first, stop]))
+        return _Cells(*(array[part] for array in vars(self).values()))
 
     def table(self) -> lgb.Dataset:
         """As LightGBM reads them."""

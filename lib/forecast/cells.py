@@ -14,6 +14,7 @@ from lib.forecast.features import Features
 
 MOST_CELLS = 1_000_000  # of the slots fitted on; a larger grid's cells are drawn
 LAGS = 3  # slots of the window
+LEFT_OUT = (0, 1 / 6, 1 / 3)  # of the training slots, at their beginning
 
 
 class Known:
@@ -49,6 +50,22 @@ class Known:
         if t:
             known[:, self.lags * width :] = context[t - 1, movies]
         return known
+
+
+def beginnings(train: range) -> list[int]:
+    """Slots that a fit may begin with, for the validation slots to choose from.
+
+    At first hardly a movie has a past, and what is learnt there misleads: networks are
+    spared the slots without a whole window, opponents are, too, and may skip more.
+
+    Args:
+        train: the training slots.
+
+    Returns:
+        Slots, ascending; two training slots at least are left.
+    """
+    last = max(train.stop - 2, 1)
+    return sorted({min(max(LAGS, int(x * len(train))), last) for x in LEFT_OUT})
 
 
 def draw(

@@ -5,8 +5,9 @@
 with x everything that a network knows of a movie before slot t, the latest slots of its
 window included. The weights minimise the cross-entropy per request plus an L2 penalty,
 which is convex: there is one best set of weights (McFadden 1974, "Conditional logit
-analysis"). The penalty is chosen on the validation slots. The cells of a large grid are
-drawn (`lib.forecast.cells`), always the same; forecasts are made slot by slot.
+analysis"). The penalty, and the slot that the fit begins with, are chosen on the
+validation slots. The cells of a large grid are drawn (`lib.forecast.cells`), always the
+same; forecasts are made slot by slot.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from scipy.special import log_softmax
 from lib.data.arrays import scratch
 from lib.evaluation.metrics import cross_entropy_per_slot, shares
 from lib.evaluation.splits import Split
-from lib.forecast.cells import Known, draw
+from lib.forecast.cells import Known, beginnings, draw
 from lib.forecast.features import Features
 from lib.progress import every
 
@@ -56,21 +57,24 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
     known, start = Known(data), data.log_ewma
     early = range(split.test.start)
     cells = _cells(known, start, counts, early)
-    of_train = [cell for cell in cells if cell.slot in split.train]
-    fits, weights = {}, np.zeros(known.size)
-    for penalty in sorted(PENALTIES, reverse=True):
-        weights = fits[penalty] = _fit(of_train, penalty, weights)
+    fits = {}
+    for first in beginnings(split.train):
+        used = [one for one in cells if first <= one.slot < split.train.stop]
+        weights = np.zeros(known.size)
+        for penalty in sorted(PENALTIES, reverse=True):
+            weights = fits[first, penalty] = _fit(used, penalty, weights)
 
     def shares_of(t, weights):
         return _predict(known.row(t), start[t], weights)
 
     values = mean_entropies(counts, split.validation, shares_of, fits.values())
-    penalty = list(fits)[int(np.argmin(values))]
-    weights, forecast = fits[penalty], scratch(counts.shape)
-    again = _fit(cells, penalty, weights)
+    first, penalty = list(fits)[int(np.argmin(values))]
+    weights, forecast = fits[first, penalty], scratch(counts.shape)
+    again = _fit([one for one in cells if one.slot >= first], penalty, weights)
     for t in every(range(len(counts)), "linear softmax"):
         forecast[t] = shares_of(t, weights if t in early else again)
-    return Fitted(forecast, {"penalty": penalty}, min(values), again)
+    chosen = {"penalty": penalty, "first_slot": first}
+    return Fitted(forecast, chosen, min(values), again)
 
 
 def mean_entropies(
