@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 
 from lib.data.arrays import scratch
+from lib.data.slots import end_of_slots
 from lib.errors import UserError
 from lib.evaluation.caches import REACTIVE, best_half_life, reactive_hit_ratio
 from lib.evaluation.calibration import coverage_curve, fit_dispersion, pit
@@ -311,10 +312,17 @@ def basket_floor(task: Task) -> float:
 
 
 def _log(task: Task, column: str, since: int) -> pl.DataFrame:
-    """A column of the log and its times, in the log's order, from a slot on."""
+    """A column of the log and its times, in the log's order, from a slot on.
+
+    What comes after the last complete slot is left out, as it is in the grid.
+    """
     log = pl.scan_parquet(task.folder / "requests.parquet").select(column, TIMESTAMP)
-    first = int(task.grid.slots[since].timestamp())
-    return log.filter(pl.col(TIMESTAMP) >= first).collect(engine="streaming")
+    slots = task.grid.slots
+    end = end_of_slots(slots[0], task.grid.meta["slot"], len(slots))
+    inside = pl.col(TIMESTAMP).is_between(
+        int(slots[since].timestamp()), int(end.timestamp()), closed="left"
+    )
+    return log.filter(inside).collect(engine="streaming")
 
 
 def _requests(task: Task, since: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from lib.data.slots import end_of_slots
 from lib.evaluation.cold_start import split_entropy
 from lib.evaluation.metrics import (
     cross_entropy_per_slot,
@@ -92,7 +93,11 @@ def kept(small_task, tmp_path_factory):
         "movieId": np.repeat(task.grid.movies["movieId"].to_numpy()[movie], times),
         "timestamp": np.repeat(start[slot], times),
     }
-    pl.DataFrame(log).write_parquet(task.folder / "requests.parquet")
+    # A last slot that was left out since the log ends within it, and its new movie
+    end = end_of_slots(task.grid.slots[0], task.grid.meta["slot"], len(counts))
+    late = {"userId": 1, "movieId": 10**6, "timestamp": int(end.timestamp())}
+    log = pl.concat([pl.DataFrame(log), pl.DataFrame([late] * 9)])
+    log.write_parquet(task.folder / "requests.parquet")
     return task
 
 
@@ -142,6 +147,8 @@ def test_caches_stand_beside_forecasts_and_bounds(kept, found):
     assert (table["belady"] >= table[["lru", "lfu", "sieve", "arc"]].max(axis=1)).all()
     assert (table.loc[6] >= table.loc[3] - 1e-9).all()
     assert 0 < comparison.basket_floor(kept) < 1
+    _, slots = comparison._requests(kept)
+    np.testing.assert_array_equal(np.bincount(slots), kept.grid.counts.sum(axis=1))
 
 
 def test_a_recurrent_network_is_held_against_a_dense_one(kept, found):
