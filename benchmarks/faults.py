@@ -34,13 +34,14 @@ import pyarrow.parquet as pq
 
 from lib.paths import NOTEBOOKS, ROOT
 
-SMALL = {"EPOCHS": "1", "SEEDS": "0", "SWEEP": "none", "ORIGINS": "0", "JOBS": "2"}
-SMALL |= {
-    "OMP_NUM_THREADS": "1",
-    "POLARS_MAX_THREADS": "2",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
+SMALL = {"EPOCHS": "1", "SEEDS": "0"}
+COMMANDS = {  # with what makes them small
+    "data": {},
+    "report": SMALL | {"SWEEP": "none"},
+    "recommenders": {"QUICK": "1"},
+    "forecast": SMALL,
 }
-COMMANDS = ("data", "report", "recommenders", "forecast")
+THREADS = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "2", "JOBS": "2"}
 SERIES = ("01_preprocess", "04_gru")  # of `report`
 GRACE = 10  # seconds in which what a command has started may end after it
 MAY_STAY = ("report/error.log",)  # what went wrong, until it goes wrong again
@@ -53,6 +54,8 @@ class Place:
 
     folder: Path
     command: str
+    dataset: str
+    variables: dict[str, str]
     notebooks: Path | None = None
 
     @property
@@ -63,16 +66,19 @@ class Place:
     def start(self, before: Callable[[], None] | None = None) -> subprocess.Popen:
         """Start the command; `before` is called in its process."""
         words = [sys.executable, "-m", "lib", self.command]
-        words += ["--dataset", str(self.folder / "log.csv")]
+        words += ["--dataset", self.dataset]
         if self.notebooks:
             words += ["--notebooks", str(self.notebooks)]
         own = {"POPULARITY_OUTPUT": str(self.output), "PYTHONPATH": str(ROOT)}
+        own |= {"TMPDIR": str(self.folder / "tmp")}
         return subprocess.Popen(
             words,
             cwd=self.folder,
-            env=os.environ | SMALL | own | {"TMPDIR": str(self.folder / "tmp")},
+            env=os.environ | THREADS | self.variables | own,
             stdout=subprocess.DEVNULL,
-            stderr=(self.folder / "stderr").open("w"),
+            stderr=subprocess.PIPE,  # a file could not grow where files may not
+            text=True,
+            errors="replace",
             preexec_fn=before,
             start_new_session=True,
         )
@@ -90,7 +96,7 @@ def prepare(folder: Path, command: str, series: Path | None = None) -> Place:
     Args:
         folder: an empty one.
         command: one of COMMANDS.
-        series: notebooks of `report`, None for two of the project's.
+        series: notebooks of `report` that read no data, None for two of the project's.
     """
     rng = np.random.default_rng(0)
     columns = [rng.integers(1, top, 1200) for top in (31, 41, 6)]
@@ -98,12 +104,15 @@ def prepare(folder: Path, command: str, series: Path | None = None) -> Place:
     lines = np.column_stack([*columns, times])
     head = "userId,movieId,rating,timestamp"
     np.savetxt(folder / "log.csv", lines, "%d", ",", header=head, comments="")
-    if command == "report" and not series:
+    if series:
+        return Place(folder, command, "sample", {}, series)
+    if command == "report":
         series = folder / "nb"
         series.mkdir()
         for name in SERIES:
             shutil.copy(NOTEBOOKS / f"{name}.ipynb", series)
-    return Place(folder, command, series)
+    log = str(folder / "log.csv")
+    return Place(folder, command, log, COMMANDS[command], series)
 
 
 def files(output: Path) -> dict[str, str]:
@@ -136,8 +145,10 @@ def undisturbed(place: Place) -> Calm:
     for _ in range(2):
         place.clear()
         began = time.monotonic()
-        if place.start().wait():
-            raise RuntimeError((place.folder / "stderr").read_text())
+        process = place.start()
+        said = process.communicate()[1]
+        if process.returncode:
+            raise RuntimeError(said)
         seconds.append(time.monotonic() - began)
         found.append(files(place.output))
     sizes = [p.stat().st_size for p in place.output.rglob("*") if p.is_file()]
@@ -266,12 +277,11 @@ def fault_of(place: Place, calm: Calm, fault: str, seed: int) -> str:
     process = FAULTS[fault](place, calm, rng)
     found = []
     try:
-        status = process.wait(patience)
-        said = (place.folder / "stderr").read_text(errors="replace")
+        said = process.communicate(timeout=patience)[1]
         if fault != "memory" and ("Traceback" in said or "unexpected" in said):
             found.append(f"said {said.strip()[-200:]!r}")
-        if fault == "stop" and status:
-            found.append(f"status {status} after it was let go on")
+        if fault == "stop" and process.returncode:
+            found.append(f"status {process.returncode} after it was let go on")
     except subprocess.TimeoutExpired:
         found.append(f"no end after {patience:.0f} s")
     finally:
@@ -287,9 +297,9 @@ def _repeated(place: Place, calm: Calm, patience: float) -> Iterator[str]:
     """What is wrong with the same command, called again."""
     process = place.start()
     try:
-        if status := process.wait(patience):
-            said = (place.folder / "stderr").read_text(errors="replace")
-            yield f"then status {status}: {said.strip()[-200:]!r}"
+        said = process.communicate(timeout=patience)[1]
+        if process.returncode:
+            yield f"then status {process.returncode}: {said.strip()[-200:]!r}"
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         yield "then no end"

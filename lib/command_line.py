@@ -13,6 +13,8 @@ from lib.paths import shown
 from lib.text import LONGEST_LINE, printable, without_middle
 
 FAILED, INTERRUPTED, CLOSED = 1, 130, 141
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OF_THE_DISK = (*FULL, errno.EROFS, errno.EIO)  # told without a name after a write
 
 
 def run(command: click.Command, stopped: str) -> int:
@@ -39,7 +41,7 @@ def run(command: click.Command, stopped: str) -> int:
         silence()
         return CLOSED
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in OF_THE_DISK:
             return _unexpected(error)
         return _tell(explain(error))
     except Exception as error:
@@ -50,13 +52,14 @@ def run(command: click.Command, stopped: str) -> int:
 def explain(error: OSError) -> str:
     """One line for a file or folder that the system refuses."""
     remedy = "expected a place with read and write permission and free space"
-    if error.errno == errno.ENOSPC:
+    if error.errno in FULL:
         remedy = "make room, or set POPULARITY_OUTPUT to a folder on another disk"
     elif error.errno == errno.ENAMETOOLONG:
         remedy = "expected a shorter name"
     elif error.errno in (errno.ENOTDIR, errno.EEXIST):
         remedy = "expected a folder, but a file lies there; move it away"
-    return f"{fit(str(error.filename), 150)}: {error.strerror}; {remedy}"
+    place = error.filename or paths.OUTPUT
+    return f"{fit(str(place), 150)}: {error.strerror}; {remedy}"
 
 
 def _unexpected(error: Exception) -> int:

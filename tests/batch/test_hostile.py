@@ -162,6 +162,9 @@ def test_an_output_that_is_a_file_gets_one_line(tmp_path, capsys, below):
     ("error", "expected"),
     [
         (OSError(28, "No space left on device", "/out/x"), "make room, or set POPUL"),
+        (OSError(28, "No space left on device"), "No space left on device; make room"),
+        (OSError(27, "File too large"), "File too large; make room, or set POPUL"),
+        (OSError(5, "Input/output error"), "expected a place with read and write"),
         (OSError(30, "Read-only file system", "/out/x"), "expected a place with read"),
         (OSError(36, "File name too long", "x" * 5000), "expected a shorter name"),
         (UserError("a" * 5000), "aaa…aaa"),
