@@ -6,11 +6,14 @@ from benchmarks.faults import disturb, halves, prepare
 from tests.batch.small_series import write_notebooks
 
 
-@pytest.mark.parametrize(("command", "moments"), [("data", 24), ("report", 6)])
-def test_the_same_command_makes_all_good(command, moments, tmp_path):
+# Signals to a report are tried in tests/batch/test_pipeline.py
+@pytest.mark.parametrize(
+    ("command", "moments", "first"), [("data", 26, 0), ("report", 4, 3)]
+)
+def test_the_same_command_makes_all_good(command, moments, first, tmp_path):
     series = write_notebooks(tmp_path / "nb") if command == "report" else None
     place = prepare(tmp_path, command, series)
-    assert list(disturb(place, moments)) == []
+    assert list(disturb(place, moments, first)) == []
 
 
 @pytest.mark.parametrize(
