@@ -83,7 +83,7 @@ test: $(READY) lint ## check the style, run every test and every notebook
 lint: $(READY) ## check style and types only
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m ty check --quiet
+	@$(RUN) -m ty check --output-format concise
 
 $(PEERS)/.ready: benchmarks/peers/requirements.lock
 	@echo "setting up $(PEERS): statsforecast and neuralforecast (once)"

@@ -55,14 +55,9 @@ class Notebook:
         display(Markdown("\n".join(listed)))
 
     def record(self, model: str, split: str, metrics: Mapping, **names) -> None:
-        """Keep one row per metric for results.csv; `save` writes them.
+        """Keep one row per metric for results.csv, which `save` writes.
 
-        Args:
-            model: stable name, such as "lstm".
-            split: the part of the data that is scored.
-            metrics: name → value.
-            **names: prediction_type, setting, protocol and seed of
-                `lib.results.Results.add`.
+        The arguments are those of `lib.results.Results.add`.
         """
         self.results.add(model, split, metrics, **names)
 

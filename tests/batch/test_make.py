@@ -105,7 +105,7 @@ def test_each_target_calls_its_command(front):
         *("-m lib recommenders", "-m lib menu", "-m lib evaluate"),
         *("-m benchmarks.peers", "-m jupyterlab --notebook-dir=notebooks"),
         *("-m lib readme", "-m ruff check .", "-m ruff format --check ."),
-        "-m ty check --quiet",
+        "-m ty check --output-format concise",
     ]
 
 

@@ -11,11 +11,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from lib.data.sample import demand as sample_demand
 from lib.data.sample import log as sample
+from lib.data.sample.texts import GENRE_NAMES
 from lib.errors import UserError
 from lib.schema import NO_GENRES, SAMPLE
 
 WEEK = 7 * 86_400
-GENRES = set(sample_demand.GENRE_TRAITS)
+GENRES = set(GENRE_NAMES)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from lib.data.sample.texts import GENRE_NAMES
+from lib.data.sample.texts import GENRES
 
 MOVIES = 800
 USERS = 1_500
@@ -13,28 +13,10 @@ START = pd.to_datetime("2021-01-04")  # a Monday
 REVIVALS = 40
 LARGEST_AUDIENCE = 0.6  # share of the users that the best-known movie can reach
 
-# Per genre: share of movies, weeks until the peak after release, and the season as
-# (week of the year, strength in log units)
-GENRE_TRAITS = {
-    "Action": (0.11, 1.3, (27, 0.6)),
-    "Adventure": (0.05, 2.0, (28, 0.6)),
-    "Animation": (0.04, 3.0, (50, 0.8)),
-    "Children": (0.03, 3.5, (50, 1.1)),
-    "Comedy": (0.16, 2.0, (18, 0.3)),
-    "Crime": (0.06, 2.5, (38, 0.3)),
-    "Documentary": (0.04, 6.0, (8, 0.5)),
-    "Drama": (0.20, 5.0, (4, 0.4)),
-    "Fantasy": (0.03, 2.5, (51, 0.7)),
-    "Film-Noir": (0.01, 6.0, (45, 0.4)),
-    "Horror": (0.07, 0.9, (43, 1.4)),
-    "Musical": (0.02, 3.0, (51, 0.7)),
-    "Mystery": (0.03, 3.0, (46, 0.4)),
-    "Romance": (0.05, 3.0, (6, 0.9)),
-    "Sci-Fi": (0.05, 1.8, (21, 0.5)),
-    "Thriller": (0.07, 1.6, (40, 0.3)),
-    "War": (0.02, 4.0, (22, 0.6)),
-    "Western": (0.01, 4.0, (33, 0.3)),
-}
+# How movies of each genre are requested, one value per genre of GENRE_NAMES
+SHARE = np.array([genre["share"] for genre in GENRES])  # of the movies
+PEAK = np.array([genre["peak"] for genre in GENRES])  # weeks from release to the most
+SEASON = np.array([genre["season"] for genre in GENRES])  # week of the year, log units
 
 
 def rates(
@@ -44,7 +26,7 @@ def rates(
     week = np.arange(WEEKS)[:, None]
     weight = has_genre / has_genre.sum(1, keepdims=True)
     age = week - movies["release"].to_numpy()  # weeks
-    peak = weight @ np.array([GENRE_TRAITS[g][1] for g in GENRE_NAMES])
+    peak = weight @ PEAK
     peak = 1.5 * peak * np.exp(0.35 * movies["quality"].to_numpy())  # word of mouth
     buzz = rng.lognormal(1.5, 0.5, MOVIES)
     level = np.exp(movies["fame"].to_numpy()) * (1 + buzz * _wave(age, peak))
@@ -94,9 +76,8 @@ def _trends(rng: np.random.Generator, number: int) -> np.ndarray:
 def _season() -> np.ndarray:
     """Log factor of each genre's season, shape (weeks, genres)."""
     days = START.day_of_year + 7 * np.arange(WEEKS)[:, None]
-    centre = 7 * np.array([GENRE_TRAITS[g][2][0] for g in GENRE_NAMES])
-    strength = np.array([GENRE_TRAITS[g][2][1] for g in GENRE_NAMES])
-    distance = (days - centre + 182.6) % 365.25 - 182.6
+    week, strength = SEASON.T
+    distance = (days - 7 * week + 182.6) % 365.25 - 182.6
     return strength * np.exp(-0.5 * (distance / 18) ** 2)
 
 

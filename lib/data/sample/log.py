@@ -15,15 +15,15 @@ import pandas as pd
 
 from lib.data.sample import texts as sample_texts
 from lib.data.sample.demand import (
-    GENRE_TRAITS,
     MOVIES,
+    SHARE,
     START,
     USERS,
     WEEKS,
     rates,
     requests,
 )
-from lib.data.sample.texts import GENRE_NAMES
+from lib.data.sample.texts import GENRE_NAMES, GENRES
 from lib.files import new_folder
 from lib.schema import NO_GENRES
 
@@ -34,27 +34,6 @@ OCCUPATIONS = (
     "homemaker lawyer librarian marketing none other programmer retired salesman "
     "scientist student technician writer"
 ).split()
-# TMDB's ids and names of the genres it has
-TMDB_GENRES = {
-    "Action": (28, "Action"),
-    "Adventure": (12, "Adventure"),
-    "Animation": (16, "Animation"),
-    "Children": (10751, "Family"),
-    "Comedy": (35, "Comedy"),
-    "Crime": (80, "Crime"),
-    "Documentary": (99, "Documentary"),
-    "Drama": (18, "Drama"),
-    "Fantasy": (14, "Fantasy"),
-    "Film-Noir": (53, "Thriller"),
-    "Horror": (27, "Horror"),
-    "Musical": (10402, "Music"),
-    "Mystery": (9648, "Mystery"),
-    "Romance": (10749, "Romance"),
-    "Sci-Fi": (878, "Science Fiction"),
-    "Thriller": (53, "Thriller"),
-    "War": (10752, "War"),
-    "Western": (37, "Western"),
-}
 README = """\
 Synthetic data
 ==============
@@ -130,8 +109,7 @@ def _movies(rng: np.random.Generator) -> tuple[pd.DataFrame, np.ndarray]:
 
 def _traits(rng: np.random.Generator) -> pd.DataFrame:
     """Two genres (indices), week of release, quality and fame of each movie."""
-    share = np.array([GENRE_TRAITS[g][0] for g in GENRE_NAMES])
-    first, second = rng.choice(len(share), (2, MOVIES), p=share / share.sum())
+    first, second = rng.choice(len(SHARE), (2, MOVIES), p=SHARE / SHARE.sum())
     # Weeks from START; before it for the two fifths that are old
     new = rng.integers(0, WEEKS - 2, MOVIES)
     old = -52 * rng.exponential(14, MOVIES).clip(0.1, 80)
@@ -294,5 +272,5 @@ def _metadata(
 
 
 def _tmdb_genres(row: np.ndarray) -> str:
-    pairs = {TMDB_GENRES[GENRE_NAMES[g]] for g in np.flatnonzero(row)}
+    pairs = {tuple(GENRES[g]["tmdb"]) for g in np.flatnonzero(row)}
     return json.dumps([{"id": i, "name": name} for i, name in sorted(pairs)])

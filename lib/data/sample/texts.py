@@ -1,6 +1,8 @@
 """Titles, overviews and taglines of the synthetic movies, from word lists.
 
-A movie's words come from its genres, so that movies with like texts are alike.
+A movie's words come from its genres, so that movies with like texts are alike. For each
+genre words.json holds these words, how its movies are requested (see `demand.py`)
+and TMDB's id and name of it, or of the nearest that TMDB has.
 """
 
 import json
@@ -10,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 WORDS = json.loads(Path(__file__).with_name("words.json").read_text("utf-8"))
-GENRE_NAMES = tuple(WORDS["genres"])
+GENRE_NAMES, GENRES = tuple(WORDS["genres"]), tuple(WORDS["genres"].values())
 TITLES = (
     "The {adjective} {noun}",
     "{adjective} {noun}",
@@ -43,11 +45,11 @@ def titles(rng: np.random.Generator, genre: np.ndarray) -> np.ndarray:
 
 
 def _pairs(genre: int, adjectives: int) -> int:
-    return adjectives * len(WORDS["genres"][GENRE_NAMES[genre]]["nouns"])
+    return adjectives * len(GENRES[genre]["nouns"])
 
 
 def _title(adjectives, genre: int, pair: int, pattern: str, place: str) -> str:
-    nouns = WORDS["genres"][GENRE_NAMES[genre]]["nouns"]
+    nouns = GENRES[genre]["nouns"]
     noun, adjective = nouns[pair % len(nouns)], adjectives[pair // len(nouns)]
     title = pattern.format(adjective=adjective, noun=noun, place=place)
     return title.replace("A " + adjective, _article(adjective), 1)
@@ -76,7 +78,7 @@ def overviews(
 
 
 def _words(genre: int, kind: str) -> list[str]:
-    return WORDS["genres"][GENRE_NAMES[genre]][kind]
+    return GENRES[genre][kind]
 
 
 def _overview(rng: np.random.Generator, first: int, second: int) -> str:

@@ -1,7 +1,7 @@
 """Item-to-item models: popularity, nearest neighbours, random walks and EASE.
 
-All are one matrix product: scores = X B, with X the (users, movies) matrix of
-watched movies and B a (movies, movies) matrix of weights.
+But for popularity all are one matrix product: scores = X B, with X the (users, movies)
+matrix of watched movies and B a (movies, movies) matrix of weights.
 """
 
 import numpy as np
@@ -11,6 +11,8 @@ from lib.errors import UserError
 from lib.recommenders.ranking.histories import Histories, batches
 from lib.recommenders.ranking.model import RankingModel
 
+DAY = 86_400  # seconds
+SMALLEST = 0.1  # requests that a movie has anyway, so that every share has a logarithm
 MOST_GB = 8.0  # what a dense movies × movies table and its inverse may take
 ROWS_AT_ONCE = 1024  # movies whose similarities to all others are dense at one time
 
@@ -32,20 +34,39 @@ class DoesNotFit(UserError):
         )
 
 
-class TopPop(RankingModel):
-    """The most watched movies first, the same for every user."""
+class RecentPop(RankingModel):
+    """The movies watched most of late.
 
-    name = "top_pop"
+    Args:
+        days: only the last days of the training count, all alike; 0 for all.
+        half_life: days after which a request counts half; 0 for never.
+    """
 
-    def fit(self, train: Histories) -> "TopPop":
-        """Counts the users of each movie."""
+    name = "recent_pop"
+
+    def __init__(self, days: float = 0, half_life: float = 0):
+        self.days, self.half_life = days, half_life
+
+    def fit(self, train: Histories) -> "RecentPop":
+        """Sums the weights of each movie's requests; ages count from the last one."""
         self.train = train
-        self.counts = np.bincount(train.items, minlength=train.n_items).astype(float)
+        age = (train.times.max() - train.times) / DAY
+        weights = 0.5 ** (age / self.half_life) if self.half_life else np.ones(len(age))
+        if self.days:
+            weights = weights * (age < self.days)
+        counts = np.bincount(train.items, weights, minlength=train.n_items)
+        self.shares = (counts + SMALLEST) / (counts + SMALLEST).sum()
         return self
 
     def scores(self, users: np.ndarray) -> np.ndarray:
-        """Number of users of each movie: (len(users), movies) float64."""
-        return np.tile(self.counts, (len(users), 1))
+        """Share of each movie, the same for everybody: (len(users), movies) float64."""
+        return np.tile(self.shares, (len(users), 1))
+
+
+class TopPop(RecentPop):
+    """The most watched movies first, of all days alike."""
+
+    name = "top_pop"
 
 
 class ItemKNN(RankingModel):

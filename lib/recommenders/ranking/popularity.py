@@ -11,43 +11,13 @@ import pandas as pd
 
 from lib.recommenders.ranking.evaluate import fit, rank_fitted
 from lib.recommenders.ranking.histories import Histories
+from lib.recommenders.ranking.item_models import RecentPop
 from lib.recommenders.ranking.model import NetworkModel, RankingModel
 from lib.recommenders.ranking.splits import Split
 from lib.schema import FULL
 
-DAY = 86_400  # seconds
-SMALLEST = 0.1  # requests that a movie has anyway, so that every share has a logarithm
 HALF_LIVES = (7, 14, 30, 60, 120, 365)  # days
 WEIGHTS = (0.0, 0.1, 0.25, 0.5, 1.0)
-
-
-class RecentPop(RankingModel):
-    """The movies watched most of late.
-
-    Args:
-        days: only the last days of the training count, all alike; 0 for all.
-        half_life: days after which a request counts half; 0 for never.
-    """
-
-    name = "recent_pop"
-
-    def __init__(self, days: float = 0, half_life: float = 0):
-        self.days, self.half_life = days, half_life
-
-    def fit(self, train: Histories) -> "RecentPop":
-        """Sums the weights of each movie's requests; ages count from the last one."""
-        self.train = train
-        age = (train.times.max() - train.times) / DAY
-        weights = 0.5 ** (age / self.half_life) if self.half_life else np.ones(len(age))
-        if self.days:
-            weights = weights * (age < self.days)
-        counts = np.bincount(train.items, weights, minlength=train.n_items)
-        self.shares = (counts + SMALLEST) / (counts + SMALLEST).sum()
-        return self
-
-    def scores(self, users: np.ndarray) -> np.ndarray:
-        """Share of each movie, the same for everybody: (len(users), movies) float64."""
-        return np.tile(self.shares, (len(users), 1))
 
 
 class Blend(RankingModel):

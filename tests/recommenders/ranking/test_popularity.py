@@ -4,12 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.recommenders.ranking import popularity
 from lib.recommenders.ranking.histories import build_histories
+from lib.recommenders.ranking.item_models import DAY, SMALLEST, RecentPop
 from lib.recommenders.ranking.popularity import (
-    DAY,
     Blend,
-    RecentPop,
     best_of,
     choose_blends,
     choose_half_life,
@@ -32,7 +30,7 @@ def waves(users=60, days=60, seed=0):
 def test_requests_count_by_their_age():
     rows = [(1, 10, 0), (2, 10, 0), (1, 11, 10 * DAY), (3, 12, 5 * DAY)]
     train = build_histories(pd.DataFrame(rows, columns=[USER, MOVIE, TIMESTAMP]))
-    smallest = popularity.SMALLEST
+    smallest = SMALLEST
     damped = RecentPop(half_life=5).fit(train).shares
     counts = np.array([0.5, 1, 0.5]) + smallest
     assert damped == pytest.approx(counts / counts.sum())
