@@ -15,7 +15,7 @@ class Difference:
 
     Attributes:
         mean: mean over slots of a − b; negative when a has less of the measure.
-        low, high: ends of the interval.
+        low, high: ends of the interval; wholly above zero a has more, and not by luck.
         n_slots: number of slots.
     """
 
@@ -23,16 +23,6 @@ class Difference:
     low: float
     high: float
     n_slots: int
-
-    @property
-    def below_zero(self) -> bool:
-        """The whole interval lies below zero: a has less, and not by luck."""
-        return self.high < 0
-
-    @property
-    def above_zero(self) -> bool:
-        """The whole interval lies above zero: a has more, and not by luck."""
-        return self.low > 0
 
 
 def paired_difference(

@@ -186,7 +186,7 @@ def compare(
         up, down = (
             ("better", "worse") if metric in HIGHER_IS_BETTER else ("worse", "better")
         )
-        verdict = up if result.above_zero else down if result.below_zero else "even"
+        verdict = up if result.low > 0 else down if result.high < 0 else "even"
         rows[metric] = [result.mean, result.low, result.high, result.n_slots, verdict]
     columns = ["difference", "low", "high", "slots", "verdict"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
@@ -270,7 +270,7 @@ def _check_order(forecaster, counts, split, generator) -> None:
         mse_per_slot(c[split.test][busy], forecast[busy])
         for c in (counts[:, order], counts)
     )
-    if busy.sum() > 1 and paired_difference(given, true, level=0.99).above_zero:
+    if busy.sum() > 1 and paired_difference(given, true, level=0.99).low > 0:
         raise ValueError(
             "the forecast is closer to the true counts than to those it was given: it "
             "is made from something else, which knows the future"

@@ -6,8 +6,6 @@ chosen cannot reach the test slots by a slip of an index.
 """
 
 from dataclasses import dataclass
-from fractions import Fraction
-from math import floor
 
 import numpy as np
 
@@ -56,58 +54,45 @@ class Split:
         return rows[: self.test.stop]
 
 
-def time_split(n_slots: int, train: float = 0.6, validation: float = 0.2) -> Split:
-    """Cut n slots once: train, then validation, then test.
+def time_split(n_slots: int) -> Split:
+    """Cut n slots once: three fifths to train, one for validation, the rest for test.
 
-    The cuts are floor(train · n) and floor((train + validation) · n), computed from
-    the decimal fractions as written, so 0.6 + 0.2 is 0.8 and not 0.8000000000000000444.
-
-    Args:
-        n_slots: number of slots, at least 3.
-        train: fraction of the slots to train on.
-        validation: fraction of the slots to choose parameters on.
+    The cuts are floor(3 n / 5) and floor(4 n / 5).
 
     Raises:
         UserError: one of the three parts would be empty.
     """
-    first = _floor_share(n_slots, train)
-    second = _floor_share(n_slots, train, validation)
+    first, second = 3 * n_slots // 5, 4 * n_slots // 5
     if not 0 < first < second < n_slots:
         raise UserError(
-            f"the data has {n_slots} slot(s), too few to cut into training "
-            f"({train:g}), validation ({validation:g}) and test parts: "
-            "choose a shorter slot"
+            f"the data has {n_slots} slot(s), too few to cut into training (0.6), "
+            "validation (0.2) and test parts: choose a shorter slot"
         )
     return Split(range(first), range(first, second), range(second, n_slots))
 
 
-def rolling_origins(
-    n_slots: int, n_origins: int = 4, start: float = 0.6, validation: float = 0.2
-) -> list[Split]:
+def rolling_origins(n_slots: int, n_origins: int) -> list[Split]:
     """Several cut-offs that walk forward through the last part of the data.
 
-    The slots from floor(start · n) on are cut into `n_origins` adjacent test blocks of
+    The slots from floor(3 n / 5) on are cut into `n_origins` adjacent test blocks of
     (nearly) equal length; the last ends at n. Each block is scored by models that know
-    only what lies before it: the floor(validation · n) slots right before the block
-    are its validation part, everything earlier its training part. Test blocks do not
-    overlap, so their slots may be pooled in one paired comparison. (Tashman 2000,
+    only what lies before it: the floor(n / 5) slots right before the block are its
+    validation part, everything earlier its training part. Test blocks do not overlap,
+    so their slots may be pooled in one paired comparison. (Tashman 2000,
     "Out-of-sample tests of forecasting accuracy".)
 
     Args:
         n_slots: number of slots.
         n_origins: number of cut-offs.
-        start: fraction of the slots before the first test block.
-        validation: length of each validation block as a fraction of all slots.
 
     Raises:
         UserError: there are too few slots for that many cut-offs.
     """
-    first = _floor_share(n_slots, start)
-    length = max(1, _floor_share(n_slots, validation))
+    first, length = 3 * n_slots // 5, max(1, n_slots // 5)
     if n_origins < 1 or n_slots - first < n_origins or first - length < 1:
         raise UserError(
             f"the data has {n_slots} slot(s), too few for {n_origins} cut-offs from "
-            f"{start:g} of them on: choose a shorter slot or fewer cut-offs"
+            "0.6 of them on: choose a shorter slot or fewer cut-offs"
         )
     # Integer arithmetic spreads the remainder over the blocks.
     tests = n_slots - first
@@ -116,8 +101,3 @@ def rolling_origins(
         Split(range(cut - length), range(cut - length, cut), range(cut, end))
         for cut, end in zip(bounds, bounds[1:], strict=False)
     ]
-
-
-def _floor_share(n: int, *shares: float) -> int:
-    """floor(n · Σ shares), exact for decimal fractions."""
-    return floor(n * sum(Fraction(str(share)) for share in shares))
