@@ -1,6 +1,6 @@
 """Tidy results: one row per number in report/<run>/results.csv."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -15,22 +15,17 @@ def results_path(run: str) -> Path:
     return paths.REPORT / run / "results.csv"
 
 
-def read_results(run: str, columns: Sequence[str] = RESULT_COLUMNS) -> pd.DataFrame:
+def read_results(run: str) -> pd.DataFrame:
     """All rows of a run, empty when nothing was written yet.
 
-    Args:
-        run: name of the run.
-        columns: those of the run's file; the last one is "value".
-
     Returns:
-        DataFrame with these columns; `value` is float64, the others are strings.
+        DataFrame with RESULT_COLUMNS; `value` is float64, the others are strings.
     """
     path = results_path(run)
     if not path.exists():
-        return pd.DataFrame(columns=list(columns))
-    return pd.read_csv(
-        path, dtype=dict.fromkeys(columns[:-1], str), keep_default_na=False
-    ).astype({"value": float})
+        return pd.DataFrame(columns=RESULT_COLUMNS)
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    return rows.astype({"value": float})
 
 
 def setting_text(values: Mapping[str, object]) -> str:
@@ -59,13 +54,9 @@ class Results:
     A notebook that runs again replaces its own rows and leaves the others alone.
     """
 
-    def __init__(
-        self, run: str, notebook: str, columns: Sequence[str] = RESULT_COLUMNS
-    ):
-        self.run = run
-        self.notebook = notebook
-        self.columns = list(columns)
-        self.rows: list[list] = []
+    def __init__(self, run: str, notebook: str):
+        self.run, self.notebook = run, notebook
+        self.rows: list[dict] = []
 
     def add(
         self,
@@ -91,7 +82,7 @@ class Results:
                 "leave_one_out_99"; empty for the one split of notebooks 01 to 06.
             seed: a seed, "mean" for the seed-averaged forecast, empty where none.
         """
-        row: dict[str, str | float] = {
+        row = {
             "notebook": self.notebook,
             "model": model,
             "prediction_type": str(prediction_type),
@@ -101,15 +92,14 @@ class Results:
             "seed": str(seed),
         }
         for metric, value in metrics.items():
-            row |= {"metric": metric, "value": float(value)}
-            self.rows.append([row[column] for column in self.columns])
+            self.rows.append(row | {"metric": metric, "value": float(value)})
 
     def save(self) -> pd.DataFrame:
         """Write the rows and return them."""
-        mine = pd.DataFrame(self.rows, columns=self.columns)
+        mine = pd.DataFrame(self.rows, columns=RESULT_COLUMNS)
         path = results_path(self.run)
         with locked(path.parent):  # another notebook may be about to write its own
-            others = read_results(self.run, self.columns)
+            others = read_results(self.run)
             others = others[others["notebook"] != self.notebook]
             parts = [part for part in (others, mine) if len(part)]
             rows = pd.concat(parts).sort_values("notebook", kind="stable")

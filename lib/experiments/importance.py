@@ -8,10 +8,10 @@ from lib.data.grid import Grid
 from lib.evaluation.splits import Split
 from lib.forecast.features import Features
 
+LIMIT = 200_000  # rows of each part, drawn at random where there are more
 
-def permutation_importance(
-    grid: Grid, data: Features, split: Split, seed: int = 0, limit: int = 200_000
-) -> pd.DataFrame:
+
+def permutation_importance(grid: Grid, data: Features, split: Split) -> pd.DataFrame:
     """Rise of the Poisson deviance when one feature is shuffled (Breiman, 2001).
 
     A boosted-tree model of the counts learns from training slots; the features of the
@@ -21,28 +21,26 @@ def permutation_importance(
         grid: the grid.
         data: features of the grid; row t is known at the end of slot t.
         split: training and validation slots.
-        seed: seed of the sampling and the shuffling.
-        limit: at most so many rows of each part, drawn at random.
 
     Returns:
         One row per feature, most important first: `rise_percent`, the rise of the mean
         deviance in percent.
     """
-    rng = np.random.default_rng(seed)
-    x, y = _rows(grid, data, split.train[1:], rng, limit)
+    rng = np.random.default_rng(0)
+    x, y = _rows(grid, data, split.train[1:], rng)
     model = lgb.LGBMRegressor(
         objective="poisson",
         n_estimators=80,
         num_leaves=15,
         learning_rate=0.1,
-        random_state=seed,
+        random_state=0,
         n_jobs=2,
         deterministic=True,
         force_row_wise=True,
         verbosity=-1,
     )
     model.fit(x, y)
-    x, y = _rows(grid, data, split.validation, rng, limit)
+    x, y = _rows(grid, data, split.validation, rng)
     base = _deviance(y, model.predict(x))
     rises = []
     for column in range(x.shape[1]):
@@ -53,12 +51,12 @@ def permutation_importance(
     return table.rename_axis("feature").sort_values("rise_percent", ascending=False)
 
 
-def _rows(grid, data, slots, rng, limit):
+def _rows(grid, data, slots, rng):
     slots = np.asarray(slots)
     known = np.cumsum(grid.counts, axis=0)[slots - 1] > 0
     slot, movie = np.nonzero(known)
-    if len(slot) > limit:
-        chosen = rng.choice(len(slot), limit, replace=False)
+    if len(slot) > LIMIT:
+        chosen = rng.choice(len(slot), LIMIT, replace=False)
         slot, movie = slot[chosen], movie[chosen]
     return data.cells(slots[slot] - 1, movie), grid.counts[slots[slot], movie]
 

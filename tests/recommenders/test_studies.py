@@ -178,7 +178,7 @@ def test_new_movies_have_no_rating_left(output):
 
 def test_titles_and_genres_stand_in_for_texts(output):
     data = small_data(output)
-    model = ContentModel(min_df=1).fit(content_models.titles_only(data).movies)
+    model = ContentModel().fit(content_models.titles_only(data).movies)
     near = model.similar(5)
     assert near["similarity"].between(0, 1 + 1e-6).all()
     words = model.shared_terms(5, int(near[MOVIE].iloc[0]))

@@ -34,25 +34,22 @@ def describe(movies: pd.DataFrame) -> pd.Series:
     return (parts[0] + " " + parts[1] + " " + parts[2]).str.strip()
 
 
-def enough_votes(votes: np.ndarray, quantile: float = VOTE_QUANTILE) -> float:
-    """m of the weighted rating: the number of votes that `quantile` stay below."""
+def enough_votes(votes: np.ndarray) -> float:
+    """m of the weighted rating: the number of votes that `VOTE_QUANTILE` stay below."""
     known = votes[np.isfinite(votes) & (votes > 0)]
-    return float(np.quantile(known, quantile)) if len(known) else 0.0
+    return float(np.quantile(known, VOTE_QUANTILE)) if len(known) else 0.0
 
 
-def weighted_rating(
-    votes: np.ndarray, average: np.ndarray, quantile: float = VOTE_QUANTILE
-) -> np.ndarray:
+def weighted_rating(votes: np.ndarray, average: np.ndarray) -> np.ndarray:
     """Rating pulled towards the mean of all movies where votes are few.
 
     WR = v/(v+m) · R + m/(v+m) · C, with v the movie's votes, R its average, m the
-    `quantile` of all votes and C the mean of all averages (the formula that IMDb used
-    for its top 250). Movies without a vote get C.
+    `VOTE_QUANTILE` of all votes and C the mean of all averages (the formula that IMDb
+    used for its top 250). Movies without a vote get C.
 
     Args:
         votes: (movies,) numbers of votes, NaN where unknown.
         average: (movies,) average votes, NaN where unknown.
-        quantile: share of the movies with at most m votes.
 
     Returns:
         (movies,) float64 on the scale of `average`.
@@ -61,7 +58,7 @@ def weighted_rating(
     if not known.any():
         return np.full(len(votes), np.nan)
     mean = average[known].mean()
-    enough = enough_votes(votes, quantile)
+    enough = enough_votes(votes)
     v, r = np.where(known, votes, 0), np.where(known, average, mean)
     return v / (v + enough) * r + enough / (v + enough) * mean
 
@@ -89,7 +86,6 @@ class ContentModel:
     Args:
         neighbours: similar movies that are considered, the movie itself not counted.
         ngram_range: shortest and longest group of words that counts as one term.
-        min_df: number of movies a term must occur in.
     """
 
     name = "content"
@@ -98,12 +94,10 @@ class ContentModel:
         self,
         neighbours: int = NEIGHBOURS,
         ngram_range: tuple[int, int] = (1, 2),
-        min_df: int = 1,
     ):
         self.neighbours = neighbours
         self.vectorizer = TfidfVectorizer(
             ngram_range=ngram_range,
-            min_df=min_df,
             stop_words="english",
             dtype=np.float32,
         )
