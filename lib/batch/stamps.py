@@ -80,13 +80,20 @@ def _imported(code: str, folder: Path) -> Iterator[Path]:
         tree = ast.parse(code)
     except SyntaxError:  # the notebook will say so when it runs
         return
-    for node in ast.walk(tree):
+    bound: dict[str, str] = {}  # name in the code → what it was imported from
+    nodes = list(ast.walk(tree))
+    for node in nodes:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
-                yield from _files(f"{node.module}.{alias.name}")
+                bound[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                yield from _files(alias.name)
+            bound |= {alias.asname or alias.name: alias.name for alias in node.names}
+    for name in bound.values():
+        yield from _files(name)
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in bound:
+            # what a package offers is loaded only when it is asked for
+            yield from _files(f"{bound[ast.unparse(node.value)]}.{node.attr}")
         elif isinstance(node, ast.Name) and node.id == "import_module":
             # by a name that is made while it runs; lib's own are in `_offered`
             yield from folder.glob("*.py") if folder != LIBRARY else ()

@@ -79,6 +79,10 @@ def test_only_the_imported_parts_of_the_library_count(tmp_path, monkeypatch):
     one = {"__init__", "a/__init__", "a/one", "b/__init__", "b/real"}
     assert changed("from lib.a import one") == one
     assert changed("import lib.b") == {"__init__", "b/__init__"}
+    asked = {"__init__", "b/__init__", "b/other"}
+    assert changed("from lib import b\nb.x()") == asked
+    assert changed("import lib.b as short\nshort.x()") == asked
+    assert changed("import lib.b\nlib.b.x()") == asked
     three = changed("from lib.c.three import late")
     assert three == {"__init__", "c/__init__", "c/three", "d/__init__", "d/e"}
     assert changed("import json") == set()
@@ -92,6 +96,9 @@ def test_a_change_in_the_report_repeats_no_training(name, monkeypatch):
     stamps.library_digest(notebook)
     folders = {path.relative_to(stamps.LIBRARY).parts[0] for path in read}
     assert folders >= {"data", "figures", "notebook.py"}
+    known = {str(path.relative_to(stamps.LIBRARY)) for path in read}
+    if name != "01_preprocess":
+        assert known >= {"experiments/task.py", "evaluation/metrics.py"}
     assert not folders & {"report", "batch", "recommenders", "__main__.py"}
 
 
