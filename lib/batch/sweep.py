@@ -21,7 +21,7 @@ import math
 import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -29,6 +29,7 @@ import yaml
 from lib import paths
 from lib.batch.run import Run, check_run, find_notebooks, run_all
 from lib.batch.runner import Board, run_tasks, silent
+from lib.data.panel import connected
 from lib.errors import UserError
 from lib.paths import shown
 from lib.schema import SAMPLE
@@ -237,7 +238,8 @@ def run_sweep(
     with contextlib.ExitStack() as stack:
         start = run_one
         if cluster:
-            start, jobs = stack.enter_context(_on_cluster(cluster)), len(runs)
+            client, jobs = stack.enter_context(connected(cluster)), len(runs)
+            start = functools.partial(_on_cluster, client)
         tasks = [
             {
                 "basename": run.key,
@@ -277,17 +279,6 @@ def run_one(run: Run, threads: int) -> str:
     return f"done in {time.perf_counter() - began:.1f} s" if busy else "up to date"
 
 
-@contextlib.contextmanager
-def _on_cluster(address: str) -> Generator[Callable[[Run, int], str]]:
-    """`run_one`, done by a worker of a Dask cluster."""
-    from distributed import Client
-
-    try:
-        client = Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"CLUSTER={address}: no Dask scheduler answers here ({error}); expected an "
-            "address such as tcp://host:8786"
-        ) from None
-    with client:
-        yield lambda *run: client.submit(run_one, *run, pure=False).result()
+def _on_cluster(client, run: Run, threads: int) -> str:
+    """`run_one`, done by a worker."""
+    return client.submit(run_one, run, threads, pure=False).result()

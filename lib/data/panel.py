@@ -147,7 +147,7 @@ def write_panel(
     not with the log.
 
     Args:
-        requests: Parquet file of the cleaned log.
+        requests: Parquet file of the cleaned log; workers read it at the same path.
         movies: One row per movie: movieId, title, genres, release_year.
         slot: Name of the slot.
         target: Parquet file to write.
@@ -157,47 +157,47 @@ def write_panel(
         UserError: No scheduler answers at that address.
     """
     if cluster:
-        return write_panel_on_cluster(requests, movies, slot, target, cluster)
+        panel = _built_on_cluster(requests, movies, slot, cluster)
+        return _from_pandas(panel).write_parquet(target)
     log, table = pl.scan_parquet(requests, glob=False), movies.lazy()
     table = table.select(MOVIE, GENRES, RELEASE_YEAR)
     panel = build_panel(log, table, slot, _fit_packed(movies))
     panel.cast(dict(PANEL_SCHEMA)).sink_parquet(target, engine="streaming")
 
 
-def write_panel_on_cluster(
-    requests: Path, movies: pl.DataFrame, slot: str, target: Path, cluster: str
-) -> None:
-    """Build the panel on a Dask cluster and write it.
+def connected(cluster: str):
+    """A client of a Dask cluster whose workers can read this machine's files.
 
     Args:
-        requests: Parquet file of the cleaned log, at a path that the workers can read.
-        movies: One row per movie: movieId, title, genres, release_year.
-        slot: Name of the slot.
-        target: Parquet file to write, from this machine.
         cluster: Address of the scheduler, such as ``tcp://127.0.0.1:8786``.
 
     Raises:
         UserError: No scheduler answers at that address.
     """
-    import dask.dataframe as dd
     from dask.distributed import Client
 
     try:
-        client = Client(cluster, timeout="5s", set_as_default=False)
+        return Client(cluster, timeout="5s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise UserError(
             f"CLUSTER={cluster}: no Dask scheduler answers there; start one with "
             "'dask scheduler' and give its address, such as tcp://host:8786"
         ) from error
+
+
+def _built_on_cluster(
+    requests: Path, movies: pl.DataFrame, slot: str, cluster: str
+) -> pd.DataFrame:
+    import dask.dataframe as dd
+
     columns = [MOVIE, GENRES, RELEASE_YEAR]
-    with client:
+    with connected(cluster) as client:
         log = dd.read_parquet(
             requests, columns=[MOVIE, RATING, TIMESTAMP], split_row_groups=True
         )
         table = dd.from_pandas(movies.select(columns).to_pandas(), npartitions=1)
         panel = build_panel(log, table, slot, _fit_packed(movies))
-        panel = client.compute(panel, sync=True)
-    _from_pandas(panel).write_parquet(target)
+        return client.compute(panel, sync=True)
 
 
 def _from_pandas(panel: pd.DataFrame) -> pl.DataFrame:
