@@ -145,6 +145,8 @@ def run_tasks(tasks: list[dict], board: Board, jobs: int) -> dict[str, Exception
     for task in tasks:
         task["actions"] = [_kept(task["basename"], *task["actions"], board.errors)]
         task["basename"] = task["basename"].replace("=", EQUALS)
+        after = task.get("task_dep", [])
+        task["task_dep"] = [name.replace("=", EQUALS) for name in after]
 
     def task_all():
         yield from tasks
