@@ -12,6 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from lib.batch import run as runs
+from lib.batch.runner import duration
 from lib.errors import UserError
 from lib.parameters import Parameter, coerce, declared
 from tests.batch.small_series import TRAIN, run, start, times
@@ -221,3 +222,11 @@ def test_value_takes_the_type_of_the_default(default, given, expected):
     value = coerce(Parameter("X", default, ""), given)
     assert value == expected
     assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(53.4, "53 s"), (128, "2 min 8 s"), (3599.9, "1 h 0 min"), (7500, "2 h 5 min")],
+)
+def test_durations_are_said_as_people_say_them(seconds, said):
+    assert duration(seconds) == said
