@@ -32,7 +32,7 @@ help: ## print the targets, one line each
 	@echo
 	@echo "  variables: DATASET=sample|ml-100k|…|path  SLOT=hour|day|week|month|quarter|year|7d"
 	@echo "             MAX_SLOTS EPOCHS SEEDS T_SLOT ORIGINS SWEEP CLUSTER JOBS RUN_NAME TITLE GPU=1"
-	@echo "             USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN  QUICK MODEL RUNS GRID HORIZON"
+	@echo "             USER_COLUMN ITEM_COLUMN TIME_COLUMN RATING_COLUMN ITEM_NAME  QUICK MODEL RUNS GRID HORIZON"
 
 env: $(READY) ## set up the environment (the other targets do it by themselves)
 

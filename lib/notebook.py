@@ -1,8 +1,8 @@
 """What every notebook does alike: name its run, save figures, tables and numbers."""
 
+import json
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import Markdown, display
@@ -12,6 +12,7 @@ from lib import paths
 from lib.errors import UserError
 from lib.figures.style import save_figure, show_table, use_style
 from lib.results import Results
+from lib.text import spoken
 
 
 class Notebook:
@@ -41,18 +42,42 @@ class Notebook:
         self.results = Results(self.run, name)
         self.number = name.split("_")[0]
 
+    @property
+    def meta(self) -> dict:
+        """What preprocessing recorded about the data; empty before it ran."""
+        path = self.processed / "meta.json"
+        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+    def spoken(self, text: str) -> str:
+        """A text of ours that names what is requested as the data do."""
+        return spoken(text, self.meta.get("item_name", "movie"))
+
     def figure(self, fig: Figure | None, subject: str, caption: str) -> None:
-        """Save and show a figure, the current one if None is given."""
-        save_figure(fig or plt.gcf(), f"{self.number}_{subject}", caption, self.run)
+        """Save and show a figure; None, for data that it does not suit, shows nothing.
+
+        Titles of panels and names of axes are ours, and speak of what is requested.
+        """
+        if fig is None:
+            return
+        for axes in fig.axes:
+            for place in ("left", "center"):
+                title = axes.get_title(loc=place)
+                axes.set_title(self.spoken(title), loc=place)
+            for name in (axes.xaxis.label, axes.yaxis.label):
+                name.set_text(self.spoken(name.get_text()))
+        name = f"{self.number}_{subject}"
+        save_figure(fig, name, self.spoken(caption), self.run)
 
     def table(self, table: pd.DataFrame, caption: str, decimals=4) -> None:
-        """Show a table with a caption."""
-        show_table(table, caption, self.run, decimals)
+        """Show a table with a caption; names of columns speak of what is requested."""
+        told = {n: self.spoken(n) for n in table.columns if isinstance(n, str)}
+        named = table.rename(columns=told)
+        show_table(named, self.spoken(caption), self.run, decimals)
 
     def say(self, *lines: str) -> None:
         """Show what numbers say, in Markdown: a sentence, or a list of several."""
         listed = lines if len(lines) == 1 else [f"- {line}" for line in lines]
-        display(Markdown("\n".join(listed)))
+        display(Markdown(self.spoken("\n".join(listed))))
 
     def record(self, model: str, split: str, metrics: Mapping, **names) -> None:
         """Keep one row per metric for results.csv, which `save` writes.

@@ -14,6 +14,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 JOINERS = "\u200c\u200d"  # invisible, but Persian words and family emoji need them
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+MOVIE_WORDS = re.compile(r"(`[^`]*`)|\b([Mm])ovie(s?)\b")
 
 
 def printable(text: str) -> str:
@@ -40,6 +41,33 @@ def shown_text(text: object, longest: int = LONGEST) -> str:
     text = printable(str(text)[: 50 * longest])
     line = " ".join(unicodedata.normalize("NFC", text).split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def plural(word: str) -> str:
+    """The plural of an English noun: "movies", "entries", "boxes"."""
+    if re.search(r"[^aeiou]y$", word):
+        return f"{word[:-1]}ies"
+    return f"{word}es" if re.search(r"(s|x|z|ch|sh)$", word) else f"{word}s"
+
+
+def spoken(text: str, item: str) -> str:
+    """Text of the project with its word "movie" replaced by what the requests ask for.
+
+    Args:
+        text: never text from data, whose titles stay as they are; code within
+            backticks is kept.
+        item: the word in the singular, such as "page".
+    """
+    if item == "movie":
+        return text
+
+    def told(match: re.Match) -> str:
+        if match[1]:
+            return match[1]
+        word = plural(item) if match[3] else item
+        return word[0].upper() + word[1:] if match[2] == "M" else word
+
+    return MOVIE_WORDS.sub(told, text)
 
 
 def without_middle(line: str, longest: int = LONGEST_LINE) -> str:

@@ -1,5 +1,6 @@
 """pyproject.toml, requirements.lock and environment.yml name the same versions."""
 
+import json
 import re
 import tomllib
 
@@ -81,3 +82,22 @@ def test_the_lock_is_hashed_and_names_no_registry(name):
     packages = re.findall(r"^[\w.-]+.*==", text, re.MULTILINE)
     assert len(packages) > 100
     assert text.count("--hash=sha256:") >= len(packages)
+
+
+def test_the_container_runs_the_commands_of_the_readme():
+    text, readme = (ROOT / "Dockerfile").read_text(), (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 10
+    lines = dict(line.split(" ", 1) for line in text.splitlines() if line[:1].isalpha())
+    version = re.fullmatch(r"python:([\d.]+)-slim", lines["FROM"])[1]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    allowed = Requirement(f"python{project['requires-python']}").specifier
+    assert allowed.contains(version)
+    command = " ".join(json.loads(lines["CMD"]))
+    assert command in readme and re.search(r"^RUN make env$", text, re.MULTILINE)
+    for shown in text.splitlines()[0].removeprefix("# ").split(" && "):
+        assert shown in readme
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    folder = ROOT / ".devcontainer"
+    editor = json.loads((folder / "devcontainer.json").read_text())
+    assert editor["postCreateCommand"].removeprefix("make ") in targets
+    assert (folder / editor["build"]["dockerfile"]).resolve() == ROOT / "Dockerfile"

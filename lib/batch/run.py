@@ -383,6 +383,7 @@ class Report:
             meta=meta,
             title=self.run.title or reporting.report_title(meta, self.run.key),
             figures=paths.FIGURES / self.run.key,
+            processed=paths.PROCESSED / self.run.key,
         )
         took = time.perf_counter() - began
         stamps.write(self.stamp, self._described(self.made), took)

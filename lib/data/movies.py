@@ -71,6 +71,7 @@ def complete_movies(
     movies: pl.DataFrame | None,
     wanted: pl.DataFrame,
     names: pl.DataFrame | None = None,
+    item_name: str = "movie",
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """One row for every movie of the log or of the movies file, sorted by id.
 
@@ -78,6 +79,7 @@ def complete_movies(
         movies: What `read_movies` gave.
         wanted: The movies of the log: movieId and requests, both int64.
         names: movieId and title, for a log whose ids are words.
+        item_name: What a movie without a title is called, before its number.
 
     Returns:
         The table, 0 requests where a movie is only listed; and how many movies were
@@ -96,7 +98,7 @@ def complete_movies(
     movies = movies.unique(MOVIE, keep="first", maintain_order=True)
     table = movies.join(wanted, on=MOVIE, how="full", coalesce=True).sort(MOVIE)
     genres = pl.col(GENRES).replace("", None).fill_null(NO_GENRES)
-    unnamed = pl.format("Movie {}", pl.col(MOVIE))
+    unnamed = pl.format(f"{item_name.capitalize()} {{}}", pl.col(MOVIE))
     title = pl.col(TITLE).replace("", None).fill_null(unnamed)
     table = table.with_columns(genres, title, pl.col(REQUESTS).fill_null(0))
     requested = table.filter(pl.col(REQUESTS) > 0)

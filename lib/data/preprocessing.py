@@ -20,6 +20,7 @@ A run that fails leaves the files of the run before it as they were.
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,11 +39,23 @@ from lib.data.text_tables import polars_errors
 from lib.data.users import USER_SCHEMA
 from lib.errors import UserError
 from lib.files import work_folder
-from lib.schema import MOVIE, REQUESTS, SLOT, TIMESTAMP, USER
+from lib.schema import (
+    GENRES,
+    MOVIE,
+    NO_GENRES,
+    RATING,
+    RELEASE_YEAR,
+    REQUESTS,
+    SLOT,
+    TIMESTAMP,
+    USER,
+)
+from lib.text import plural, shown_text
 
 TABLES = ("requests", "movies", "users", "panel", "slots", "returning", "hours")
 FILES = [f"{name}.parquet" for name in TABLES]
 META = "meta.json"
+NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[ -](?=[^\W\d_])){0,29}")  # of an item
 
 
 def preprocess(
@@ -56,6 +69,7 @@ def preprocess(
     rating_column: str | None = None,
     cluster: str | None = None,
     run: str | None = None,
+    item_name: str | None = None,
 ) -> dict:
     """Read, check, repair and count a data set, and write its files.
 
@@ -69,12 +83,15 @@ def preprocess(
         rating_column: The same for the ratings.
         cluster: Address of a Dask scheduler that is to build the panel.
         run: Name of the folder to write; None for ``<dataset>-<slot>``.
+        item_name: What is requested, in the singular; None for ``movie`` in MovieLens'
+            layouts and ``item`` in other logs.
 
     Returns:
         The content of meta.json: dataset, slot, max_slots, synthetic, rows, users,
         movies (those with a request), slots (from the first to the last, empty ones
-        counted), panel_rows, first_date, last_date (ISO, UTC), demographics (whether
-        the set knows its users), repairs and notes (lists of what, count, action),
+        counted), panel_rows, first_date, last_date (ISO, UTC), item_name, knows (which
+        of ratings, genres and years there are), demographics (whether the set knows
+        its users), repairs and notes (lists of what, count, action),
         sources (names of the files read), files, folder (see `dataset_folder`).
 
     Raises:
@@ -82,13 +99,15 @@ def preprocess(
     """
     slot = check_slot(slot)
     max_slots = _check_max_slots(max_slots)
+    item_name = _check_item_name(item_name)
     source = open_dataset(dataset, user_column, item_column, time_column, rating_column)
+    item_name = item_name or ("movie" if source.log.movielens else "item")
     repairs = Repairs()
     place = paths.PROCESSED / (run or paths.run_name(dataset, slot))
     with work_folder(place, FILES, META) as work, polars_errors(quiet=False):
         requests = work / "requests.parquet"
         names = clean_requests(source.log, requests, slot, max_slots, repairs)
-        movies = _movies(source, requests, names, repairs)
+        movies = _movies(source, requests, names, repairs, item_name)
         users = _users(source.users, requests, repairs)
         slots, returning = count_audience(
             requests, slot, users.filter(pl.col(REQUESTS) > 0)
@@ -100,6 +119,7 @@ def preprocess(
         for name, table in tables.items():
             table.write_parquet(work / f"{name}.parquet")
         meta = _meta(source, slot, max_slots, work, repairs)
+        meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
         (work / META).write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
     return meta
 
@@ -120,7 +140,7 @@ def summary(meta: dict) -> str:
         else f"{title}, slots of {meta['slot'][:-1]} days",
         f"  rows    {meta['rows']:>12,}",
         f"  users   {meta['users']:>12,}",
-        f"  movies  {meta['movies']:>12,}",
+        f"  {plural(meta['item_name']):<7} {meta['movies']:>12,}",
         f"  slots   {meta['slots']:>12,}",
         f"  dates   {meta['first_date'][:10]} to {meta['last_date'][:10]}",
     ]
@@ -146,6 +166,17 @@ def _check_max_slots(max_slots: int | None) -> int | None:
     return int(max_slots)
 
 
+def _check_item_name(name: str | None) -> str | None:
+    if not name:
+        return None
+    if not NAME.fullmatch(name):
+        raise UserError(
+            f"ITEM_NAME={shown_text(name, 60)}: expected one noun in the singular, up "
+            "to 30 letters, such as page; leave it out for the usual word"
+        )
+    return name
+
+
 def dataset_folder(meta: dict) -> Path:
     """The folder that a run's data set was read from, for the other files in it.
 
@@ -157,11 +188,15 @@ def dataset_folder(meta: dict) -> Path:
 
 
 def _movies(
-    source: Source, requests: Path, names: pl.DataFrame | None, repairs: Repairs
+    source: Source,
+    requests: Path,
+    names: pl.DataFrame | None,
+    repairs: Repairs,
+    item_name: str,
 ) -> pl.DataFrame:
     """All movies of the log and of the set, counted; faults go to `repairs`."""
     wanted = count_requests(requests, MOVIE)
-    movies, counts = complete_movies(source.movies, wanted, names)
+    movies, counts = complete_movies(source.movies, wanted, names, item_name)
     repairs.add(
         "movies of the log that the movies file lacks",
         counts["missing"],
@@ -175,6 +210,16 @@ def _movies(
         unknown = counts["without_year"]
         repairs.note("movies without a year in the title", unknown, "kept")
     return movies
+
+
+def _knows(movies: pl.DataFrame, hours: pl.DataFrame) -> list[str]:
+    """What is known besides who requested what and when."""
+    there = {
+        "ratings": hours[RATING].is_not_null().any(),
+        "genres": (movies[GENRES] != NO_GENRES).any(),
+        "years": movies[RELEASE_YEAR].is_not_null().any(),
+    }
+    return [name for name, known in there.items() if known]
 
 
 def _users(

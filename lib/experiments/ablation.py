@@ -33,14 +33,32 @@ FEATURE_GROUPS = {
     ),
     "mean rating": ("mean_rating",),
 }
+# Parts that need something which a log may lack, see meta["knows"]
+NEEDS = {"release year": "years", "genres": "genres", "mean rating": "ratings"}
 START = "start from the tuned EWMA"
 LOSS = "cross-entropy as the loss"
 
 
+def silent_features(meta: dict) -> set[str]:
+    """Features that never change, since the data lack what they are made from.
+
+    Args:
+        meta: what preprocessing recorded; without `knows` everything is known.
+    """
+    known = meta.get("knows", NEEDS.values())
+    lacking = [part for part, kind in NEEDS.items() if kind not in known]
+    return {name for part in lacking for name in FEATURE_GROUPS[part]}
+
+
 def parts_left_out(
-    data: Features, settings: Settings
+    data: Features, settings: Settings, meta: dict | None = None
 ) -> dict[str, tuple[Features, Settings]]:
     """What is trained for each part: the features and settings without it.
+
+    Args:
+        data: features of the network.
+        settings: of the network.
+        meta: what preprocessing recorded; parts that the data lack are not tried.
 
     Returns:
         The whole network under "" first, then "without <part>" → its variant. Without
@@ -54,6 +72,9 @@ def parts_left_out(
         f"without {START}": (replace(data, log_ewma=uniform), settings),
         f"without {LOSS}": (data, replace(settings, loss="mse")),
     }
+    silent = silent_features(meta or {})
     for part, names in FEATURE_GROUPS.items():
+        if silent.issuperset(names):
+            continue
         changed[f"without {part}"] = (data.without(*names), settings)
     return changed

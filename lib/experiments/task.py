@@ -21,6 +21,7 @@ from lib.evaluation import metrics
 from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
 from lib.evaluation.splits import Split, time_split
+from lib.experiments.ablation import silent_features
 from lib.files import replacing
 from lib.forecast import baselines
 from lib.forecast.baselines import Tuned
@@ -245,6 +246,7 @@ def feature_table(task: Task) -> pd.DataFrame:
     data = task.features
     names = [(name, "every slot of the window") for name in data.series_names]
     names += [(name, "end of the window") for name in data.context_names]
+    silent = silent_features(task.grid.meta)
     rows = {
         name: {
             "read at": place,
@@ -253,6 +255,7 @@ def feature_table(task: Task) -> pd.DataFrame:
             ),
         }
         for name, place in names
+        if name not in silent
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("feature")
 

@@ -26,10 +26,11 @@ def training_curves(histories: Mapping[str, pd.DataFrame], title: str) -> Figure
     """
     panels = (
         ("loss", "loss", lambda x: x),
-        ("share_mse", "RMSE of the share (10⁻³)", lambda x: 1e3 * np.sqrt(x)),
-        ("accuracy", "accuracy: requested or not", lambda x: x),
+        ("share_mse", "RMSE (10⁻³)", lambda x: 1e3 * np.sqrt(x)),
+        ("accuracy", "accuracy", lambda x: x),
     )
-    fig, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.7))
+    fig, axes = plt.subplots(1, 3, figsize=(WIDTH, 2.6))
+    fig.suptitle(title, x=0.01, ha="left", size=10, weight="bold")
     for ax, (column, unit, change) in zip(axes, panels, strict=True):
         for history in histories.values():
             for prefix, part in (("", "train"), ("val_", "validation")):
@@ -40,8 +41,9 @@ def training_curves(histories: Mapping[str, pd.DataFrame], title: str) -> Figure
                     alpha=0.8,
                     linewidth=1.1,
                 )
-        ax.set(xlabel="epoch", ylabel=unit)
-    axes[0].set_title(title)
+        ax.set(xlabel="epoch")
+        ax.set_title(unit, size=9, weight="normal")
+        ax.xaxis.get_major_locator().set_params(integer=True)
     lines = [
         plt.Line2D([], [], color=color(part), label=f"{part} slots")
         for part in ("train", "validation")
@@ -64,7 +66,7 @@ def predicted_against_true(
         model: names the colour.
     """
     predicted, true = 1e3 * forecast.ravel(), 1e3 * shares.ravel()
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3))
+    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
     some = np.random.default_rng(0).permutation(len(true))[:20_000]
     axes[0].scatter(
         predicted[some], true[some], s=3, alpha=0.2, color=color(model), rasterized=True
@@ -103,7 +105,7 @@ def error_per_slot(
     }
     base = tables[reference]
     slots = grid.slots[base["slot"]]
-    fig, axes = plt.subplots(2, 1, figsize=(WIDTH, 4.6), sharex=True)
+    fig, axes = plt.subplots(2, 1, figsize=(WIDTH, 3.4), sharex=True)
     for model, table in tables.items():
         style = {"color": color(model), "label": label(model), "linewidth": 1.3}
         gain = base["cross_entropy"] - table["cross_entropy"]
@@ -116,11 +118,10 @@ def error_per_slot(
         linestyle=":",
         label="multinomial reference",
     )
-    axes[0].set(
-        ylabel="gain (nats per request)", title=f"Gain on {label(reference)}, per slot"
-    )
+    axes[0].set(ylabel="gain (nats)", title=f"Gain on {label(reference)}, per slot")
     axes[1].set(ylabel="RMSE (10⁻³)", xlabel="test slot (UTC)")
-    axes[1].legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=3)
+    lines, names = axes[1].get_legend_handles_labels()
+    fig.legend(lines, names, loc="outside lower center", ncols=3)
     fig.align_ylabels()
     return fig
 
@@ -139,7 +140,7 @@ def dots(table: pd.DataFrame, metric: str, title: str) -> Figure:
     # The worst models would press all others into a corner: they stand at the edge.
     low, edge = values.min(), values.quantile(0.75)
     edge += 0.35 * (edge - low)
-    fig, axes = plt.subplots(figsize=(WIDTH, 0.6 + 0.2 * len(data)))
+    fig, axes = plt.subplots(figsize=(WIDTH, 0.6 + 0.155 * len(data)))
     for position, (model, value) in enumerate(values.items()):
         marker = ">" if value > edge else "o"
         axes.plot(min(value, edge), position, marker, color=color(model), markersize=6)
@@ -149,10 +150,11 @@ def dots(table: pd.DataFrame, metric: str, title: str) -> Figure:
             (7, 0),
             textcoords="offset points",
             va="center",
-            size=7,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+            size=7.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2},
         )
-    axes.set_yticks(range(len(data)), [label(m) for m in data.index])
+    axes.set_yticks(range(len(data)), [label(m) for m in data.index], size=7.5)
+    axes.set_ylim(-0.7, len(data) - 0.3)
     axes.set(xlabel=UNITS.get(metric, metric), title=title)
     axes.margins(x=0.14)
     return fig
@@ -226,7 +228,7 @@ def ablation_chart(table: pd.DataFrame, title: str) -> Figure:
 
 def cache_chart(table: pd.DataFrame) -> Figure:
     """Hit ratio over capacity, one line per model or policy."""
-    fig, axes = plt.subplots(figsize=(WIDTH, 3.2))
+    fig, axes = plt.subplots(figsize=(WIDTH, 3))
     for model in table.columns:
         style = "-" if model in NETWORKS else {"oracle": ":"}.get(model, "--")
         axes.plot(
@@ -244,10 +246,10 @@ def cache_chart(table: pd.DataFrame) -> Figure:
         xticklabels=table.index,
         xlabel="capacity of the cache K (movies)",
         ylabel="hit ratio, test slots",
-        title="Share of requests that find their movie in the cache",
+        title="Requests that find their movie in the cache",
     )
     axes.minorticks_off()
-    axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize="small")
+    fig.legend(loc="outside right center", fontsize="small")
     return fig
 
 

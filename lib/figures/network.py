@@ -17,7 +17,7 @@ FILL = {
 }
 # Operations that only rearrange numbers would lengthen the drawing and teach nothing.
 HIDDEN = ("Transpose", "Reshape", "Squeeze", "Dropout")
-ROW = 0.62  # inches
+ROW = 0.36  # inches
 
 
 def _shape(layer) -> str:
@@ -109,7 +109,11 @@ def _arrow(axes, columns, depth, parent, layer) -> None:
 
 def _box(axes, layer, column: int, row: int) -> None:
     kind = layer.__class__.__name__
-    text = f"{layer.name} · {kind}\n{_shape(layer)}"
+    name = f"{layer.name} · {kind}"
+    if kind == "MovieWise":  # each movie passes by itself
+        kind = layer.layer.__class__.__name__
+        name = f"{layer.name} · {kind} (each alone)"
+    text = f"{name}\n{_shape(layer)}"
     weights = layer.count_params() if hasattr(layer, "count_params") else 0
     if weights:
         text += f" · {weights:,} weights"

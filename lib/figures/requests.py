@@ -17,7 +17,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from lib.data.grid import Grid
-from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH
+from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH, label
 from lib.schema import (
     GENRES,
     HOUR,
@@ -29,6 +29,7 @@ from lib.schema import (
     TITLE,
     WEEKDAY,
 )
+from lib.text import shown_text
 
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
@@ -104,7 +105,7 @@ def rating_histogram(log: Requests) -> Figure | None:
     counts = rated.group_by(RATING).agg(pl.col(REQUESTS).sum()).sort(RATING)
     stars, number = counts[RATING].to_numpy(), counts[REQUESTS].to_numpy()
     mean = np.average(stars, weights=number)
-    fig, axes = plt.subplots()
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
     axes.bar(stars, number / number.sum(), width=0.4, color=BLUE)
     axes.axvline(mean, color=ORANGE, linestyle="--")
     axes.set(
@@ -146,63 +147,80 @@ def long_tail(table: pd.DataFrame) -> Figure:
     axes[1].plot(rank / len(rank), share, color=BLUE)
     axes[1].plot([0, 1], [0, 1], color="#999999", linestyle=":")
     axes[1].set(
-        xlabel="share of movies, most requested first",
+        xlabel="share of movies, by rank",
         ylabel="share of requests",
         title=f"The top 10 % get {top:.0%}",
     )
     return fig
 
 
-def densities(table: pd.DataFrame, genres: int = 5) -> Figure:
+def has_genres(table: pd.DataFrame) -> bool:
+    """Whether any movie of `movie_table` has a genre."""
+    return bool((table[GENRES].fillna(NO_GENRES) != NO_GENRES).any())
+
+
+def densities(table: pd.DataFrame, genres: int = 5) -> Figure | None:
     """Density of the requests per movie and of the mean rating, by genre."""
+    if not has_genres(table):
+        return None
     long = by_genre(table)
     most = long["genre"].cat.categories[:genres]
     long = long[long["genre"].isin(most)].copy()
     long["genre"] = long["genre"].cat.remove_unused_categories()
     long["log10 requests"] = np.log10(long["requests"])
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
-    for ax, column, unit in (
-        (axes[0], "log10 requests", "requests per movie (log10)"),
-        (axes[1], "mean_rating", "mean rating (stars)"),
-    ):
-        if long[column].notna().any():
-            sns.kdeplot(
-                long, x=column, hue="genre", common_norm=False, ax=ax, warn_singular=0
-            )
+    units = {
+        "log10 requests": "requests per movie (log10)",
+        "mean_rating": "mean rating (stars)",
+    }
+    units = {column: unit for column, unit in units.items() if long[column].any()}
+    fig, axes = plt.subplots(1, len(units), figsize=(WIDTH, 2.7), squeeze=False)
+    for ax, (column, unit) in zip(axes[0], units.items(), strict=True):
+        sns.kdeplot(
+            *(long,),
+            **{"x": column, "hue": "genre", "common_norm": False, "warn_singular": 0},
+            ax=ax,
+            legend=False,
+        )
         ax.set(xlabel=unit, ylabel="density")
-    if axes[1].get_legend() and axes[0].get_legend():
-        axes[1].get_legend().remove()
+    colors = sns.color_palette(n_colors=len(most))
+    lines = [
+        plt.Line2D([], [], color=color, label=name)
+        for color, name in zip(colors, most, strict=True)
+    ]
+    fig.legend(handles=lines, loc="outside lower center", ncols=len(most))
     return fig
 
 
-def boxes(table: pd.DataFrame, genres: int = 12) -> Figure:
+def boxes(table: pd.DataFrame, genres: int = 12) -> Figure | None:
     """Box plots of the requests per movie by genre and by decade of release."""
-    long = by_genre(table)
-    most = long["genre"].cat.categories[:genres]
+    panels = {}
+    if has_genres(table):
+        long = by_genre(table)
+        most = long["genre"].cat.categories[:genres]
+        long = long[long["genre"].isin(most)].copy()
+        long["genre"] = long["genre"].cat.remove_unused_categories()
+        panels["genre"] = long
     decade = table.dropna(subset=[RELEASE_YEAR]).copy()
-    decade["decade"] = (decade[RELEASE_YEAR] // 10 * 10).astype(int)
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
-    style = {"fliersize": 1, "linewidth": 0.7, "color": "#9CC9E3"}
-    sns.boxplot(
-        long[long["genre"].isin(most)],
-        y="genre",
-        x="requests",
-        order=list(most),
-        ax=axes[0],
-        **style,
-    )
+    decade["decade of release"] = (decade[RELEASE_YEAR] // 10 * 10).astype(int)
     if len(decade):
-        sns.boxplot(decade, x="requests", y="decade", orient="h", ax=axes[1], **style)
-    for ax, name in zip(axes, ("genre", "decade of release"), strict=True):
+        panels["decade of release"] = decade
+    if not panels:
+        return None
+    fig, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 2.9), squeeze=False)
+    style = {"fliersize": 1, "linewidth": 0.7, "color": "#9CC9E3", "orient": "h"}
+    for ax, (name, rows) in zip(axes[0], panels.items(), strict=True):
+        sns.boxplot(rows, x="requests", y=name, ax=ax, **style)
         ax.set(xscale="log", xlabel="requests per movie", ylabel="", title=f"By {name}")
     return fig
 
 
-def genre_shares(grid: Grid, table: pd.DataFrame, genres: int = 8) -> Figure:
+def genre_shares(grid: Grid, table: pd.DataFrame, genres: int = 8) -> Figure | None:
     """Share of the requests by genre over time; a movie counts for each of its genres.
 
     Shares are taken over four-slot means, which tames the noise of small slots.
     """
+    if not has_genres(table):
+        return None
     most = by_genre(table)["genre"].cat.categories[:genres]
     flags = table[GENRES].fillna("").str.get_dummies("|").reindex(columns=most)
     requests = pd.DataFrame(
@@ -210,7 +228,7 @@ def genre_shares(grid: Grid, table: pd.DataFrame, genres: int = 8) -> Figure:
     )
     share = requests.rolling(4, min_periods=1).sum()
     share = share.div(share.sum(axis=1).replace(0, np.nan), axis=0)
-    fig, axes = plt.subplots(figsize=(WIDTH, 3))
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.6))
     axes.stackplot(
         share.index,
         share.fillna(0).T.to_numpy(),
@@ -240,22 +258,23 @@ def traffic(grid: Grid) -> Figure:
     axes.set(
         xlabel=f"{grid.meta['slot']} (UTC)", ylabel="number per slot", title="Traffic"
     )
-    axes.legend()
+    fig.legend(loc="outside lower center", ncols=2)
     return fig
 
 
 def popular_over_time(grid: Grid, table: pd.DataFrame, movies: int = 6) -> Figure:
     """Popularity of the most requested movies, slot by slot."""
-    fig, axes = plt.subplots(figsize=(WIDTH, 3))
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.8))
     shares = grid.shares
     for index in table["requests"].nlargest(movies).index:
-        axes.plot(grid.slots, 1e3 * shares[:, index], label=table[TITLE][index][:28])
+        title = shown_text(table[TITLE][index], 40)
+        axes.plot(grid.slots, 1e3 * shares[:, index], label=title)
     axes.set(
         xlabel=f"{grid.meta['slot']} (UTC)",
-        ylabel="popularity (per mille of requests)",
+        ylabel="popularity (‰)",
         title="The most requested movies",
     )
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    fig.legend(loc="outside lower center", ncols=2)
     return fig
 
 
@@ -264,7 +283,7 @@ def life_cycle(grid: Grid, slots: int = 26) -> Figure:
     seen = grid.counts > 0
     first = seen.argmax(axis=0)
     enters = (first > 0) & (first < len(grid.slots) - slots)
-    fig, axes = plt.subplots(figsize=(WIDTH, 2.6))
+    fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
     if enters.any():
         shares = 1e3 * grid.shares
         columns = np.flatnonzero(enters)
@@ -304,8 +323,10 @@ def month_rhythm(grid: Grid) -> Figure:
     relative = monthly / monthly.groupby(monthly.index.year).transform("mean")
     frame = pd.DataFrame({"month": monthly.index.month, "traffic": relative})
     fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
-    sns.boxplot(frame, x="month", y="traffic", color="#9CC9E3", fliersize=2, ax=axes)
+    axes.plot(frame["month"], frame["traffic"], "o", color="#9CC9E3", markersize=4)
+    axes.plot(frame.groupby("month")["traffic"].mean(), color=BLUE)
     axes.set(
+        xticks=range(1, 13),
         xlabel="month of the year",
         ylabel="requests / mean month",
         title="Season of the traffic",
@@ -339,24 +360,24 @@ def next_slot_frame(
     return frame
 
 
-def correlation_matrix(frame: pd.DataFrame, features: int = 14) -> Figure:
+def correlation_matrix(frame: pd.DataFrame, features: int = 10) -> Figure:
     """Spearman correlations with a colour bar.
 
     Args:
         frame: features and, last, the target.
         features: so many are shown, those most correlated with the target.
     """
-    varying = frame.loc[:, frame.nunique() > 1]
+    varying = frame.loc[:, frame.nunique() > 1].rename(columns=label)
     correlation = varying.corr("spearman")
     order = correlation.iloc[:, -1].abs().sort_values(ascending=False).index
     order = order[: features + 1]
     correlation = correlation.loc[order, order]
     size = len(correlation)
-    fig, axes = plt.subplots(figsize=(WIDTH, 0.85 * WIDTH))
-    image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r")
-    fig.colorbar(image, ax=axes, label="Spearman correlation", shrink=0.7)
+    fig, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto")
+    fig.colorbar(image, ax=axes, label="Spearman correlation", pad=0.01)
     axes.grid(False)
-    axes.set_xticks(range(size), correlation.columns, rotation=60, ha="right")
+    axes.set_xticks(range(size), correlation.columns, rotation=40, ha="right")
     axes.set_yticks(range(size), correlation.columns)
     for row in range(size):
         for column in range(size):
@@ -367,7 +388,7 @@ def correlation_matrix(frame: pd.DataFrame, features: int = 14) -> Figure:
                 f"{value:.2f}",
                 ha="center",
                 va="center",
-                size=6,
+                size=7,
                 color="white" if abs(value) > 0.6 else "black",
             )
     return fig
@@ -376,9 +397,10 @@ def correlation_matrix(frame: pd.DataFrame, features: int = 14) -> Figure:
 def scatter_matrix(frame: pd.DataFrame, points: int = 1500) -> Figure:
     """Every pair of columns against each other, densities on the diagonal."""
     some = frame.sample(min(points, len(frame)), random_state=0)
+    some = some.rename(columns=lambda name: label(name).replace("_", "\n"))
     axes = pd.plotting.scatter_matrix(
         some,
-        figsize=(WIDTH, WIDTH),
+        figsize=(WIDTH, 3.8),
         s=4,
         alpha=0.3,
         color=BLUE,
@@ -387,9 +409,9 @@ def scatter_matrix(frame: pd.DataFrame, points: int = 1500) -> Figure:
         rasterized=True,
     )
     for ax in axes.flat:
-        ax.xaxis.label.set_size(6)
-        ax.yaxis.label.set_size(6)
-        ax.tick_params(labelsize=5)
+        ax.xaxis.label.set_size(8)
+        ax.yaxis.label.set(size=8, rotation=0, ha="right", va="center")
+        ax.tick_params(labelsize=7)
     fig = axes[0, 0].figure
     fig.set_layout_engine("constrained", h_pad=0, w_pad=0)
     return fig

@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import Formatter, LogFormatterSciNotation
 
 from lib import paths
-from lib.text import shown_text
+from lib.text import markdown_text, shown_text
 
 NETWORKS = ("lstm", "gru", "conv1d_lstm")
 
@@ -103,7 +103,7 @@ LABELS: dict[Hashable, str] = {
     "lightgbm": "LightGBM",
     "lightgbm_residual": "LightGBM on the start",
     "linear": "Linear softmax",
-    "start": "Start: EWMA, new movies",
+    "start": "Start: EWMA, newcomers",
     "best": "Best pool",
     "blind": "Blind LSTM",
     "dense": "Dense",
@@ -121,6 +121,7 @@ LABELS: dict[Hashable, str] = {
     "nf_gru": "neuralforecast GRU",
     "nf_nhits": "neuralforecast NHITS",
     "ensemble": "Ensemble of the networks",
+    "memory_1e+09": "memory_all",  # a half-life beyond any log: nothing is forgotten
     "lru": "LRU",
     "lfu": "LFU",
     "oracle": "Oracle",
@@ -275,7 +276,14 @@ def save_figure(fig: Figure, figure_id: str, caption: str, run: str) -> Path:
         raw=True,
         metadata={"caption": shown_text(caption, LONGEST), "id": figure_id},
     )
+    show_caption(caption)
     return folder / f"{figure_id}.png"
+
+
+def show_caption(caption: str) -> None:
+    """Show a caption in the notebook; the report sets it by the figure or table."""
+    text = f"*{markdown_text(caption, LONGEST)}*"
+    display({"text/markdown": text}, raw=True, metadata={"is_caption": True})
 
 
 def show_table(
@@ -299,6 +307,7 @@ def show_table(
     for name in table.select_dtypes("number"):
         digits = decimals.get(name, 4) if isinstance(decimals, dict) else decimals
         shown[name] = table[name].round(digits)
+    show_caption(caption)
     display(
         {
             "text/html": shown.to_html(border=0, na_rep="–"),

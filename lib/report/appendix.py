@@ -118,11 +118,15 @@ def used_parameters(notebook: NotebookNode) -> Iterator[tuple[str, object, str]]
 
 
 def parameter_rows(notebooks: dict[str, NotebookNode]) -> list[tuple]:
-    """Every parameter of every notebook."""
-    rows = [("notebook", "parameter", "value", "meaning")]
+    """Every parameter of every notebook; one row where notebooks share it."""
+    users: dict[tuple, list[str]] = {}
     for name, notebook in notebooks.items():
         for parameter, value, meaning in used_parameters(notebook):
-            rows.append((name, parameter, _shown(value), meaning))
+            users.setdefault((parameter, _shown(value), meaning), []).append(name)
+    rows = [("notebook", "parameter", "value", "meaning")]
+    for row, names in users.items():
+        numbers = ", ".join(name.partition("_")[0] for name in names)
+        rows.append((numbers if len(names) > 1 else names[0], *row))
     return rows
 
 

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from lib.parameters import cell_tags
 from lib.report.outputs import clean_outputs
-from lib.text import shown_text
+from lib.text import shown_text, spoken
 
 HEADING = re.compile(r"^(#{1,4})\s+(.*?)\s*#*$")
 NUMBER = re.compile(r"^(\d{1,2})((?:\.\d+)*)(?:[.:)·–-]+\s*|\s+)(?=\S)")
@@ -33,6 +33,8 @@ LEFT_OUT = {
 }
 LONGEST_CAPTION = 1000  # characters
 HIDDEN_TAG, DETAIL_TAG = "no-report", "appendix"
+READS = re.compile(r"^\*\*Reads\*\* .*\n?", re.MULTILINE)  # of those who run it
+KINDS = ("ratings", "genres", "years")  # what data may lack
 # Sections that a reader of the report looks up rather than reads
 DETAILS = re.compile(
     r"hyper-parameters|prediction types|other recurrent|the same front|as it was"
@@ -42,7 +44,11 @@ DETAILS = re.compile(
 
 
 def join(
-    notebooks: list[Path], *, figures: Path | None = None, synthetic: bool = False
+    notebooks: list[Path],
+    *,
+    figures: Path | None = None,
+    synthetic: bool = False,
+    meta: dict | None = None,
 ) -> NotebookNode:
     """Join notebooks, one chapter each, into one.
 
@@ -50,12 +56,29 @@ def join(
         notebooks: executed notebooks in the order of the chapters.
         figures: folder with vector versions of the figures, `<id>.svg` or `<id>.pdf`.
         synthetic: mark every caption.
+        meta: what preprocessing recorded: `item_name` stands for the word "movie" in
+            the text, and cells tagged `needs-genres`, `needs-years` or `needs-ratings`
+            go where `knows` lacks it.
 
     Returns:
         See `join_nodes`.
     """
     nodes = {path.stem: nbformat.read(path, as_version=4) for path in notebooks}
+    for node in nodes.values():
+        fit_to_data(node, meta or {})
     return join_nodes(nodes, figures=figures, synthetic=synthetic)
+
+
+def fit_to_data(notebook: NotebookNode, meta: dict) -> None:
+    """Leave out what the data do not have, and call their items by their name."""
+    known = meta.get("knows", KINDS)
+    absent = {f"needs-{kind}" for kind in KINDS if kind not in known}
+    notebook.cells = [c for c in notebook.cells if not absent & set(cell_tags(c))]
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            text, mark, references = cell.source.partition("## References")
+            text = spoken(READS.sub("", text), meta.get("item_name", "movie"))
+            cell.source = f"{text}{mark}{references}"
 
 
 def join_nodes(
@@ -117,15 +140,19 @@ def split_details(
     """Part a chapter into its main sections and those for the appendix."""
     main, moved, to = [], [], None
     chapter = cells[0].metadata.report.get("title", "") if cells else ""
+    topic = section = chapter.partition(":")[0]
     for cell in cells:
         report = cell.metadata.report
         if report.get("level", 9) <= 2:
+            section = report["title"]
             to = moved if report["level"] == 2 and _is_detail(cell) else main
             if to is moved:
-                topic = chapter.partition(":")[0]
                 report["title"] = f"{topic}: {report['title']}"
                 rest = cell.source.partition("\n")[2]
                 cell.source = f"## {report['title']}\n{rest}"
+        if cell.cell_type == "code" and report.get("detail") and to is not moved:
+            moved += [_markdown([f"## {topic}: {section}, in full"]), cell]
+            continue
         (main if to is None else to).append(cell)
     return main, moved
 
@@ -159,7 +186,7 @@ def _split(
         if cell.cell_type == "code":
             outputs = clean_outputs(cell.outputs, figures)
             piece = new_code_cell(outputs=[o for o in outputs if _is_new(o, tables)])
-            piece.metadata["report"] = {}
+            piece.metadata["report"] = {"detail": DETAIL_TAG in cell_tags(cell)}
             yield piece
             continue
         for lines in _at_headings(cell.source):

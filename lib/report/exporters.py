@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import struct
 import tempfile
 from pathlib import Path
 
@@ -25,6 +27,8 @@ SUFFIX = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
 }
+
+HIGH = 0.5  # height over width of a figure that floats
 
 
 class RenderPreprocessor(Preprocessor):
@@ -84,9 +88,20 @@ class RenderPreprocessor(Preprocessor):
             files = resources["outputs"] = resources["outputs"] or {}
             is_text = mime == "image/svg+xml"
             content = data.encode() if is_text else base64.b64decode(data)
+            how["high"] = is_high(content)
             how["file"] = f"figure-{len(files) + 1}{SUFFIX[mime]}"
             files[how["file"]] = content
             how["uri"] = f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+def is_high(image: bytes) -> bool:
+    """Whether a figure as wide as the text takes more than a third of a page."""
+    if image.startswith(b"\x89PNG"):
+        size = struct.unpack(">2I", image[16:24])
+    else:
+        found = re.search(rb'width="([\d.]+)pt" height="([\d.]+)pt"', image)
+        size = tuple(map(float, found.groups())) if found else (1, 0)
+    return size[1] > HIGH * size[0]
 
 
 class ReportTypstExporter(TemplateExporter):

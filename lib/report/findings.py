@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from lib.evaluation.metrics import HIGHER_IS_BETTER
 from lib.figures.forecasts import dots
 from lib.figures.style import NETWORKS, label, use_style
+from lib.text import plural
 
 COMPARISON = "06_compare_models"
 POOL = "best"  # the default forecast, networks among its parts
@@ -106,9 +107,9 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
         return []
     name, entropy = chosen_network(rows), pairs.loc["cross_entropy"]
     lines = [
-        f"Every network corrects a tuned average of the past shares of each {item}. "
-        f"The validation slots chose the {label(name)} among the networks; all numbers "
-        "here are from the test slots, which come later."
+        f"Networks correct a tuned average of the past shares of each {item}. The "
+        f"validation slots chose one of them, the {label(name)}; the numbers are from "
+        "the test slots, which come later."
     ]
     gap = entropy["other"] - entropy["network"]
     lines.append(
@@ -137,7 +138,7 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
         f"{'better' if row['better'] else 'not better'}"
         for metric, row in pairs.drop(["cross_entropy", "rmse"]).iterrows()
     ]
-    lines.append(f"The order of the first {item}s: {'; '.join(rest)}.")
+    lines.append(f"How well it ranks {plural(item)}: {'; '.join(rest)}.")
     return lines
 
 

@@ -14,7 +14,7 @@ from nbformat.v4 import new_output
 from lib.paths import ROOT
 from lib.report.document import table_output
 from lib.report.findings import abstract, read_rows, score_figure
-from lib.text import shown_text
+from lib.text import plural, shown_text
 
 TOP = 10  # rows of the forecast on the first page
 
@@ -56,7 +56,7 @@ def title_facts(meta: dict) -> list[tuple[str, str]]:
         return []
     first, last = (str(meta.get(f"{end}_date", ""))[:10] for end in ("first", "last"))
     synthetic = " (synthetic)" if meta.get("synthetic") else ""
-    items = f"{meta.get('item_name', 'movie')}s".capitalize()
+    items = plural(meta.get("item_name", "movie")).capitalize()
     counted = {"rows": "Requests", "users": "Users", "movies": items}
     facts = [
         ("Data set", f"{shown_text(Path(str(meta['dataset'])).name)}{synthetic}"),
@@ -90,8 +90,8 @@ def forecast_table(path: Path, meta: dict) -> NotebookNode | None:
     change = rows["change"].map("{:+,.0f}".format).mask(rows["new"], "new")
     shown["change"] = change
     text = f"Forecast for the slot {shown_text(rows['slot'].iloc[0])}: "
-    text += f"the {len(rows)} {item}s with the most requests, the intervals of their "
-    text += "number, and the change since the last slot"
+    text += f"the {len(rows)} {plural(item)} with the most requests, the intervals of "
+    text += "their number, and the change since the last slot"
     text += ". Synthetic data." if meta.get("synthetic") else "."
     return table_output(shown.to_html(index=False, border=0), text)
 

@@ -39,7 +39,7 @@ def clean_outputs(
         if output.output_type == "stream":
             printed += output.text if output.name == "stdout" else ""
             continue
-        if output.output_type == "error":
+        if output.output_type == "error" or output.metadata.get("is_caption"):
             continue
         if printed:
             kept.append(_text(printed))

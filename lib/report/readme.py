@@ -3,16 +3,21 @@
 `make readme` calls it. Every number comes from report/<run>/results.csv.
 """
 
+import json
 import re
 from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
+from lib import paths
 from lib.evaluation.metrics import HIGHER_IS_BETTER
 from lib.figures.style import LABELS, label
+from lib.files import replacing
 from lib.paths import ROOT
 from lib.recommenders.comparison import AS_REPORTED, headline_table, ranking_table
+from lib.report import report_title, whole_document
+from lib.report.exporters import ReportTypstExporter, compiled
 from lib.report.findings import (
     MEASURES,
     chosen_network,
@@ -22,9 +27,11 @@ from lib.report.findings import (
     side_by_side,
     told,
 )
+from lib.schema import SAMPLE
 
 README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results.md"
 PICTURE = ROOT / "figures" / "readme" / "06_cross_entropy.png"
+FIRST_PAGE = ROOT / "figures" / "readme" / "report_page_1.png"
 START, END = "<!-- results: made by `make readme` -->", "<!-- end of results -->"
 RUNS = {
     "ml-100k-7d": "MovieLens 100K, 7 days",
@@ -178,12 +185,30 @@ def results_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def first_page() -> bool:
+    """Draw the first page of the sample's report; False where none was made."""
+    run = paths.run_name(SAMPLE, "week")
+    home, record = paths.REPORT / run, paths.PROCESSED / run / "meta.json"
+    if not record.is_file() or not (home / "forecast.csv").is_file():
+        return False
+    meta = json.loads(record.read_text("utf-8"))
+    document = whole_document(
+        home, notebooks=[], meta=meta, title=report_title(meta, run)
+    )
+    source, resources = ReportTypstExporter().from_notebook_node(document)
+    page = compiled(source, resources["outputs"], format="png", ppi=75)[0]
+    with replacing(FIRST_PAGE) as part:
+        part.write_bytes(page)
+    return True
+
+
 def write() -> str:
-    """Write the README's table, its picture and the page of results; say so."""
+    """Write the README's table, its pictures and the page of results; say so."""
     README.write_text(with_results(README.read_text("utf-8")), encoding="utf-8")
     RESULTS.write_text(results_page(), encoding="utf-8")
     picture = score_figure(stored(next(iter(RUNS))))
     if picture is not None:
         picture.savefig(PICTURE, metadata={"Software": None})
         plt.close(picture)
-    return f"README.md, docs/results.md and its picture: {len(RUNS)} runs"
+    page = "page 1" if first_page() else "page 1 as it was (`make report` draws it)"
+    return f"README.md, docs/results.md, its picture, {page}: {len(RUNS)} runs"

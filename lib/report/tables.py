@@ -19,6 +19,7 @@ WIDE = 95  # characters: about what a line holds at the usual size
 WIDEST = 150  # characters at the smallest size; beyond, the page is turned
 LONGEST = 500  # characters of one cell
 SHORT = 24  # rows that stay together on one page
+LOW = 12  # rows beyond which a table may float
 
 
 @dataclass
@@ -94,7 +95,8 @@ def to_typst(html: str) -> tuple[str, dict]:
 
     Returns:
         Arguments of the template's `data-table`, and what the template must know:
-        `turned` (needs a landscape page) and `breakable` (too long for one page).
+        `turned` (needs a landscape page), `breakable` (too long for one page) and
+        `high` (leaves a gap where it does not fit).
     """
     head, body = read_table(html)
     rows = head + body
@@ -118,6 +120,7 @@ def to_typst(html: str) -> tuple[str, dict]:
         *(_typst_cell(cell, wide) for row in rows for cell in row),
     ]
     how = {"turned": narrowest > WIDEST, "breakable": len(body) > SHORT}
+    how["high"] = len(body) > LOW
     return ",\n  ".join(arguments), how
 
 

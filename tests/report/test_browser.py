@@ -5,12 +5,17 @@ import shutil
 import subprocess
 import time
 from itertools import count
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from websocket import create_connection
 
+from lib import paths
+from lib.data import preprocess
 from lib.report import build_report
 from tests.report.notebooks import META, write_run
+from tests.test_item_name import page_views
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
@@ -18,6 +23,16 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
 )
 FLAGS += " --disable-background-networking --disable-component-update"
+DRAWN = "document.querySelectorAll('.chart svg').length"
+CHOOSE = """
+(() => { const menu = document.querySelector('#chart-history select');
+  const name = menu.options[0].text; menu.selectedIndex = 3;
+  menu.dispatchEvent(new Event('change')); return name; })()
+"""
+POINTS = """
+[...document.querySelectorAll('#chart-history svg path')].map(
+  e => e.getAttribute('d')).join()
+"""
 OVERFLOW = """
 [...document.querySelectorAll('body *')].filter(e =>
   !e.closest('.scroll, pre, math, main > table')
@@ -78,9 +93,31 @@ def browser(tmp_path):
     found.process.wait(30)
 
 
-def test_report_is_quiet_and_fits(browser, tmp_path):
-    notebooks = write_run(tmp_path)
-    _, page = build_report(tmp_path, notebooks=notebooks, meta=META, title="A report")
+def write_forecast(place) -> Path:
+    """A run whose charts have something to draw: page views, and stored scores."""
+    log = page_views(place / "views.csv")
+    preprocess(str(log), "day", item_column="page", run="views", item_name="page")
+    processed = paths.PROCESSED / "views"
+    movies = pd.read_parquet(processed / "movies.parquet", columns=["movieId", "title"])
+    movies.loc[0, "title"] = "</script><b>&"
+    coming = movies.assign(slot="2024-01-13", rank=range(1, len(movies) + 1))
+    coming = coming.assign(share=0.02, expected=4.5, low50=3, high50=6, low95=1)
+    coming.assign(high95=9, change=0.5, new=False).to_csv(place / "forecast.csv")
+    stored = paths.ROOT / "report" / "ml-100k-7d" / "results.csv"
+    shutil.copy(stored, place / "results.csv")
+    return processed
+
+
+def test_report_is_quiet_and_fits(browser, place):
+    processed = write_forecast(place)
+    _, page = build_report(
+        place,
+        notebooks=write_run(place),
+        meta=META | {"item_name": "page"},
+        title="A report",
+        processed=processed,
+    )
+    assert page.stat().st_size < 6e6
     for width, scheme in ((360, "light"), (360, "dark"), (1280, "light")):
         browser.call(
             "Emulation.setDeviceMetricsOverride",
@@ -92,6 +129,10 @@ def test_report_is_quiet_and_fits(browser, tmp_path):
         while browser.evaluate("document.readyState") != "complete":
             time.sleep(0.1)
         assert browser.evaluate(OVERFLOW) == []
+        assert browser.evaluate(DRAWN) == 2
+    before = browser.evaluate(POINTS)
+    assert browser.evaluate(CHOOSE) == "</script><b>&"
+    assert browser.evaluate(POINTS) != before
     asked = [
         event["params"]["request"]["url"]
         for event in browser.events

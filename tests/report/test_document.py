@@ -331,7 +331,7 @@ def test_table_cells_keep_spans_and_special_characters():
     assert (
         'table.cell(colspan: 2, rowspan: 1, align: center, strong[#"#LSTM"])' in source
     )
-    assert how == {"turned": False, "breakable": False}
+    assert how == {"turned": False, "breakable": False, "high": False}
     head, body = read_table(to_html(table.to_html()))
     assert head[1][2].text == 'a "b" \\n <c>'
     assert [cell.text for cell in body[0]] == ["0", "1", "2", "3", "4.5"]

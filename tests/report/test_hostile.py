@@ -120,7 +120,8 @@ def test_report_runs_nothing_and_loses_nothing(report):
 
 def test_tables_in_notebooks_are_escaped(shown):
     style.show_table(pd.DataFrame({"title": TITLES}), "Titles", "run")
-    [output] = shown
+    caption, output = shown
+    assert caption.metadata["is_caption"]
     page = BeautifulSoup(output.data["text/html"], "html.parser")
     names = {tag.name for tag in page.find_all()}
     assert names == {"table", "thead", "tbody", "tr", "th", "td"}
