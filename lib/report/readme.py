@@ -196,9 +196,9 @@ def first_page() -> bool:
         home, notebooks=[], meta=meta, title=report_title(meta, run)
     )
     source, resources = ReportTypstExporter().from_notebook_node(document)
-    page = compiled(source, resources["outputs"], format="png", ppi=75)[0]
+    pages = compiled(source, resources["outputs"], format="png", ppi=75)
     with replacing(FIRST_PAGE) as part:
-        part.write_bytes(page)
+        part.write_bytes(pages[0] if isinstance(pages, list) else pages)
     return True
 
 
