@@ -10,7 +10,7 @@ __all__, __getattr__ = names_of(
     ),
     variants=(
         *("compare_variants", "compare_networks", "compare_with_baseline"),
-        *("one_at_a_time", "told_comparison", "learned"),
+        "one_at_a_time",
     ),
     ablation=("parts_left_out",),
 )
