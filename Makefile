@@ -96,7 +96,7 @@ peers: data $(PEERS)/.ready ## score statsforecast and neuralforecast on the sam
 	@$(PEERS)/bin/python -m benchmarks.peers
 
 lab: $(READY) ## open JupyterLab in the project's environment
-	@$(RUN) -m jupyterlab --notebook-dir=notebooks
+	@$(RUN) -m jupyterlab --ServerApp.root_dir=. notebooks/01_preprocess.ipynb
 
 readme: $(READY) ## put the results of the stored runs into README.md
 	@$(RUN) -m lib readme

@@ -103,7 +103,10 @@ def test_each_target_calls_its_command(front):
     assert [" ".join(command) for command in commands] == [
         *("-m lib data", "-m lib report", "-m lib sweep", "-m lib experiments"),
         *("-m lib recommenders", "-m lib menu", "-m lib evaluate"),
-        *("-m benchmarks.peers", "-m jupyterlab --notebook-dir=notebooks"),
+        *(
+            "-m benchmarks.peers",
+            "-m jupyterlab --ServerApp.root_dir=. notebooks/01_preprocess.ipynb",
+        ),
         *("-m lib readme", "-m ruff check .", "-m ruff format --check ."),
         "-m ty check --output-format concise",
     ]
