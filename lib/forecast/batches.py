@@ -77,12 +77,14 @@ class SampledSlots(SlotBatches):
     half of `movies`, drawn at random) and fills up with others; each drawn movie stands
     for several, so its weight in the softmax's sum is their number: ln(number) is added
     to its log_ewma. The sum and the loss are unbiased estimates of those over all
-    movies, for losses that are sums over requests.
+    movies, for losses that are sums over requests. For those that are means over
+    movies, all are drawn with the same chance, and the loss is that of the shares
+    among them.
     """
 
-    def __init__(self, *arguments, movies: int, **options):
+    def __init__(self, *arguments, movies: int, evenly: bool = False, **options):
         """As `SlotBatches`, with `movies` movies in each slot."""
-        self.movies = movies
+        self.movies, self.evenly = movies, evenly
         super().__init__(*arguments, **options)
 
     def read(self, rows, index):
@@ -107,6 +109,9 @@ class SampledSlots(SlotBatches):
 
     def _draw(self, counts, rng):
         """Movies of one slot, and how many movies each of them stands for."""
+        if self.evenly:
+            chosen = rng.choice(counts.shape[1], self.movies, replace=False)
+            return chosen, np.ones(len(chosen))
         asked = counts.any(axis=0)
         requested, others = np.flatnonzero(asked), np.flatnonzero(~asked)
         number = min(len(requested), self.movies // 2)

@@ -31,6 +31,7 @@ from lib.progress import announce
 
 SAMPLED_LOSSES = ("categorical_crossentropy", "poisson")  # sums over requests
 WHOLE = 20_000  # movies up to which only the mini-batches of type 3 are drawn
+EVENLY = 4  # times as many are drawn for losses that are means over movies
 CODE = [m.__file__ for m in (batches, features, losses, networks, sequences, start)]
 
 
@@ -232,11 +233,12 @@ class _Training:
         options = {} if watched else {"seed": self.seed, "weights": self.weights}
         size = 1 if watched else settings.batch_size
         arguments = (self.views, self.target, rows, size)
-        few = settings.movies_per_slot
-        drawn = self.target.shape[-1] > (few if kind == 3 and not watched else WHOLE)
-        if drawn and kind not in JOINT and settings.loss in SAMPLED_LOSSES:
-            return SampledSlots(*arguments, movies=few, **options)
-        return SlotBatches(*arguments, **options)
+        few, evenly = settings.movies_per_slot, settings.loss not in SAMPLED_LOSSES
+        whole = WHOLE if kind != 3 or watched or evenly else few
+        if kind in JOINT or self.target.shape[-1] <= whole:
+            return SlotBatches(*arguments, **options)
+        number = min(EVENLY * few, self.target.shape[-1]) if evenly else few
+        return SampledSlots(*arguments, movies=number, evenly=evenly, **options)
 
     def model(self) -> keras.Model:
         """A network that has learnt nothing yet."""

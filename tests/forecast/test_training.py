@@ -13,7 +13,7 @@ from lib.evaluation.splits import time_split
 from lib.forecast import trainer
 from lib.forecast.batches import SampledSlots, SlotBatches
 from lib.forecast.features import build_features
-from lib.forecast.losses import categorical_crossentropy
+from lib.forecast.losses import LOSSES, categorical_crossentropy
 from lib.forecast.networks import build_model
 from lib.forecast.trainer import Settings, fit, run
 from lib.progress import announce
@@ -174,6 +174,50 @@ def test_drawn_movies_estimate_the_loss_of_all(small_grid):
     whole = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     truth = loss_of(counts, whole)
     assert np.mean(losses) == pytest.approx(truth, abs=0.03)
+
+
+def test_movies_drawn_evenly_estimate_a_mean_over_movies():
+    rng = np.random.default_rng(0)
+    slots, movies = 4, 400
+    logits = rng.normal(size=(slots, movies)).astype("float32")
+    counts = rng.poisson(3, (slots, movies)).astype("float32")
+    views = (np.zeros((slots, 3, movies, 1)), np.zeros((slots, movies, 1)), logits)
+
+    def error(target, drawn):
+        shares = drawn - np.log(np.exp(drawn).sum(axis=1, keepdims=True))
+        return float(keras.ops.mean(LOSSES["mse"](target, shares.astype("float32"))))
+
+    batches = SampledSlots(views, counts, range(4), 4, seed=0, movies=200, evenly=True)
+    losses = []
+    for epoch in range(60):
+        batches.start_epoch(epoch)
+        (_, _, drawn), target = batches[0]
+        losses.append(error(target, drawn))
+    assert np.mean(losses) == pytest.approx(error(counts, logits), rel=0.03)
+
+
+@pytest.mark.parametrize("change", [{"prediction_type": 1}, {"loss": "rmse"}])
+def test_large_catalogues_are_drawn_for_every_type_and_loss(
+    small_task, tmp_path, monkeypatch, change
+):
+    monkeypatch.setattr(trainer, "WHOLE", 10)
+    monkeypatch.setattr(trainer, "EVENLY", 1)
+    read = []
+    monkeypatch.setattr(
+        SampledSlots,
+        "read",
+        lambda self, *place, true=SampledSlots.read: (
+            read.append(self.movies) or true(self, *place)
+        ),
+    )
+    settings = Settings(epochs=2, movies_per_slot=8, **change)
+    counts, split = small_task.grid.counts, small_task.split
+    options = {"seed": 0, "folder": tmp_path, "refit": False}
+    one = run(small_task.features, counts, settings, split, **options)
+    judged = split.validation
+    assert set(read) == {8}
+    sums = one.forecast[judged.start : judged.stop].sum(axis=1)
+    np.testing.assert_allclose(sums, 1, rtol=1e-5)
 
 
 def test_progress_lines_go_to_the_named_file(tmp_path, monkeypatch):
