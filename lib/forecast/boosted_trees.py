@@ -392,7 +392,9 @@ def _fit(
         "num_threads": threads,
         "verbosity": -1,
     }
-    return lgb.train(parameters | more, table, num_boost_round=rounds)
+    told = every(range(rounds), f"boosted trees of {leaves} leaves", "trees")
+    callbacks = [lambda _: next(told, None)]
+    return lgb.train(parameters | more, table, rounds, callbacks=callbacks)
 
 
 def _raw(booster: lgb.Booster, x: np.ndarray, rounds: int) -> np.ndarray:

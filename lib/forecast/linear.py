@@ -61,7 +61,8 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
     for first in beginnings(split.train):
         used = [one for one in cells if first <= one.slot < split.train.stop]
         weights = np.zeros(known.size)
-        for penalty in sorted(PENALTIES, reverse=True):
+        penalties = sorted(PENALTIES, reverse=True)
+        for penalty in every(penalties, "linear softmax", "penalties"):
             weights = fits[first, penalty] = _fit(used, penalty, weights)
 
     def shares_of(t, weights):
