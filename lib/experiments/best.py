@@ -57,7 +57,7 @@ def train_members(
     settings: Settings,
     seeds: Sequence[int],
 ) -> Members:
-    """Train all parts of `best` and pool them.
+    """Train all parts of `best` and pool them from the validation slots on.
 
     Args:
         grid: the grid.
@@ -75,10 +75,13 @@ def train_members(
             for seed in seeds
         }
     announce("linear softmax and trees …")
-    others = companions(grid, data, split)
-    forecasts = {cell: mean_forecast(trained) for cell, trained in networks.items()}
+    since = split.validation.start
+    others = companions(grid, data, split, since=since)
+    forecasts = {
+        cell: mean_forecast(trained, since) for cell, trained in networks.items()
+    }
     forecasts |= {name: fitted.forecast for name, fitted in others.items()}
-    return Members(networks, others, combine(forecasts, grid.counts, split))
+    return Members(networks, others, combine(forecasts, grid.counts, split, since))
 
 
 def with_next_slot(grid: Grid) -> tuple[Grid, Split]:
@@ -119,7 +122,7 @@ class Forecaster:
     Attributes:
         split: whose validation slots tell how far the forecast errs.
         best: (T + 1, M) shares; rows of validation slots and the last one are made by
-            models that had not seen them.
+            models that had not seen them, those before are zero.
         age: complete slots since the models were trained.
         trained_until: start of the last slot that they learnt from.
     """
@@ -274,5 +277,5 @@ def read_back(grid: Grid, folder: Path) -> Forecaster:
     known = np.isin(movies, ids)
     best[:number, np.searchsorted(ids, movies[known])] = old[:number, known]
     best[rows.start :] = pooled(about["pool"], about["weights"], parts)
-    best /= best.sum(axis=1, keepdims=True)
+    best[first:] /= best[first:].sum(axis=1, keepdims=True)
     return Forecaster(split, best, len(grid.slots) - number, grid.slots[number - 1])

@@ -20,7 +20,7 @@ from lib.evaluation.splits import Split, time_split
 from lib.experiments.best import following, read_back, train, train_members
 from lib.files import replacing, write_text
 from lib.forecast import baselines
-from lib.forecast.combination import combine, pooled
+from lib.forecast.combination import combine
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings
 from lib.progress import announce
@@ -46,7 +46,8 @@ def ahead(
         horizon: 1 for the next slot.
 
     Returns:
-        (T, M) shares: row t, made from slots before t, forecasts slot t + horizon − 1.
+        (T, M) shares: row t, made from slots before t, forecasts slot t + horizon − 1;
+        of rows before the validation slots nothing is said.
     """
     rows = split.validation[: len(split.validation) - horizon + 1]
     if horizon == 1 or not rows:
@@ -63,8 +64,7 @@ def ahead(
         rows.start + horizon - 1 : split.validation.stop
     ]
     nearer = Split(split.train, rows, range(rows.stop, split.test.stop))
-    chosen = combine(parts, truth, nearer)
-    return pooled(chosen.pool, chosen.weights, parts)
+    return combine(parts, truth, nearer, rows.start).forecast
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,12 @@ def lightgbm_forecasts(
 
 
 def residual_trees(
-    data: Features, counts: np.ndarray, split: Split, seed: int = 0, threads: int = 1
+    data: Features,
+    counts: np.ndarray,
+    split: Split,
+    seed: int = 0,
+    threads: int = 1,
+    since: int = 0,
 ) -> Fitted:
     """Trees with the networks' information: a correction of the EWMA's log share.
 
@@ -197,6 +202,7 @@ def residual_trees(
         split: the cut-offs.
         seed: of LightGBM.
         threads: number of threads.
+        since: first slot that is forecast; rows before it stay zero.
     """
     known, early = Known(data), range(split.test.start)
     more = RESIDUAL.copy()
@@ -223,7 +229,7 @@ def residual_trees(
     table = cells.between(first, split.test.start).table()
     again = _fit(table, leaves, rounds, seed, threads, **more)
     forecast = scratch(counts.shape)
-    for t in every(range(len(counts)), "boosted trees"):
+    for t in every(range(since, len(counts)), "boosted trees"):
         raw = _raw(trees if t in early else again, known.row(t), rounds)
         forecast[t] = _corrected(data.log_ewma[t], raw)
     chosen = {"leaves": leaves, "trees": rounds, "first_slot": first}

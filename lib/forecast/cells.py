@@ -13,6 +13,7 @@ import numpy as np
 from lib.forecast.features import Features
 
 MOST_CELLS = 1_000_000  # of the slots fitted on; a larger grid's cells are drawn
+DRAWN_CELLS = 500_000  # about so many are drawn
 LAGS = 3  # slots of the window
 LEFT_OUT = (0, 1 / 6, 1 / 3)  # of the training slots, at their beginning
 
@@ -77,7 +78,7 @@ def draw(
         t: number of the slot; the same cells are drawn each time.
         counts: (M,) its requests.
         expected: (M,) shares that a simple forecast gives them.
-        slots: how many slots share MOST_CELLS.
+        slots: how many slots are fitted on.
 
     Returns:
         Their indices, ascending, and how many movies each stands for, float64; all
@@ -85,7 +86,7 @@ def draw(
     """
     if slots * len(counts) <= MOST_CELLS:
         return slice(None), None
-    chance = _chance(counts.astype(float), expected, MOST_CELLS // slots)
+    chance = _chance(counts.astype(float), expected, DRAWN_CELLS // slots)
     chosen = np.random.default_rng(t).random(len(chance)) < chance
     return np.flatnonzero(chosen), 1 / chance[chosen]
 

@@ -48,7 +48,10 @@ class Combination:
 
 
 def pooled(
-    pool: str, weights: Mapping[str, float], forecasts: Mapping[str, np.ndarray]
+    pool: str,
+    weights: Mapping[str, float],
+    forecasts: Mapping[str, np.ndarray],
+    since: int = 0,
 ) -> np.ndarray:
     """Pool forecasts with given weights.
 
@@ -56,6 +59,7 @@ def pooled(
         pool: a key of POOLS.
         weights: forecast → weight.
         forecasts: forecast → (slots, M) shares; only those with a weight are read.
+        since: first slot wanted; rows before it stay zero.
 
     Returns:
         (slots, M) shares, rows summing to 1.
@@ -63,7 +67,7 @@ def pooled(
     used = {name: weight for name, weight in weights.items() if weight > 0}
     parts, values = [forecasts[name] for name in used], list(used.values())
     whole = scratch(parts[0].shape)
-    for t in range(len(whole)):
+    for t in range(since, len(whole)):
         whole[t] = POOLS[pool](values, [q[t : t + 1] for q in parts])[0]
     return whole
 
@@ -89,6 +93,7 @@ def companions(
     data: Features,
     split: Split,
     metrics: Sequence[str] = ("cross_entropy",),
+    since: int = 0,
 ) -> dict[str, Fitted]:
     """What the networks are pooled with: the linear softmax and trees of both kinds.
 
@@ -98,17 +103,22 @@ def companions(
         split: the cut-offs.
         metrics: what the trees on lags are tuned for; cross-entropy comes first. Those
             for another metric are called `lightgbm_<metric>`.
+        since: first slot that is forecast; rows before it stay zero.
     """
-    lags = lightgbm_forecasts(grid.counts, split, metrics, **calendar(grid))
+    counts = grid.counts
+    lags = lightgbm_forecasts(counts, split, metrics, since=since, **calendar(grid))
     return {
-        "linear": linear_forecast(data, grid.counts, split),
-        "lightgbm_residual": residual_trees(data, grid.counts, split),
+        "linear": linear_forecast(data, counts, split, since=since),
+        "lightgbm_residual": residual_trees(data, counts, split, since=since),
         "lightgbm": lags.pop("cross_entropy"),
     } | {f"lightgbm_{metric}": fitted for metric, fitted in lags.items()}
 
 
 def combine(
-    forecasts: Mapping[str, np.ndarray], counts: np.ndarray, split: Split
+    forecasts: Mapping[str, np.ndarray],
+    counts: np.ndarray,
+    split: Split,
+    since: int = 0,
 ) -> Combination:
     """Choose pool and weights on the validation slots; pool all slots.
 
@@ -117,6 +127,7 @@ def combine(
             without these slots.
         counts: (T, M) requests; those of the test slots are not looked at.
         split: the cut-offs.
+        since: first slot that is pooled; rows before it stay zero.
     """
     rows = np.asarray(split.validation)
     rows = rows[counts[rows].any(axis=1)]
@@ -129,7 +140,7 @@ def combine(
         tried.append((value, pool, weights))
     value, pool, weights = min(tried, key=itemgetter(0))
     named = dict(zip(forecasts, map(float, weights), strict=True))
-    return Combination(pool, named, pooled(pool, named, forecasts), value)
+    return Combination(pool, named, pooled(pool, named, forecasts, since), value)
 
 
 def chosen_weights(pool: str, counts: np.ndarray, parts: list) -> np.ndarray:

@@ -46,13 +46,16 @@ class Fitted:
     model: Any
 
 
-def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
+def linear_forecast(
+    data: Features, counts: np.ndarray, split: Split, since: int = 0
+) -> Fitted:
     """Fit, tune and apply the linear softmax; nothing from the test slots is used.
 
     Args:
         data: the networks' features.
         counts: (T, M) requests.
         split: the cut-offs.
+        since: first slot that is forecast; rows before it stay zero.
     """
     known, start = Known(data), data.log_ewma
     early = range(split.test.start)
@@ -72,7 +75,7 @@ def linear_forecast(data: Features, counts: np.ndarray, split: Split) -> Fitted:
     first, penalty = list(fits)[int(np.argmin(values))]
     weights, forecast = fits[first, penalty], scratch(counts.shape)
     again = _fit([one for one in cells if one.slot >= first], penalty, weights)
-    for t in every(range(len(counts)), "linear softmax"):
+    for t in every(range(since, len(counts)), "linear softmax"):
         forecast[t] = shares_of(t, weights if t in early else again)
     chosen = {"penalty": penalty, "first_slot": first}
     return Fitted(forecast, chosen, min(values), again)

@@ -14,6 +14,7 @@ from tests.conftest import make_grid
 def drawn(monkeypatch):
     """A limit that leaves 100 cells to each of 20 slots."""
     monkeypatch.setattr(cells, "MOST_CELLS", 2_000)
+    monkeypatch.setattr(cells, "DRAWN_CELLS", 2_000)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def test_models_fitted_on_drawn_cells_are_nearly_as_good(monkeypatch):
 
     whole = models()
     monkeypatch.setattr(cells, "MOST_CELLS", grid.counts.size // 4)
+    monkeypatch.setattr(cells, "DRAWN_CELLS", grid.counts.size // 4)
     for name, fitted in models().items():
         assert not np.array_equal(fitted.forecast, whole[name].forecast)
         np.testing.assert_allclose(fitted.forecast.sum(axis=1), 1, rtol=1e-9)
