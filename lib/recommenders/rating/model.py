@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psutil
 
 from lib.errors import UserError
+from lib.memory import free_memory
 from lib.recommenders.rating.entities import UNKNOWN, Catalogue, Profile
 from lib.schema import MOVIE, RATING, TIMESTAMP, TITLE, USER
 from lib.text import shown_text
@@ -77,7 +77,7 @@ class RatingModel:
             TooLarge: it needs more memory than there is.
         """
         self.catalogue = Catalogue.build(ratings, users, movies)
-        need, free = self._memory(), psutil.virtual_memory().available
+        need, free = self._memory(), free_memory()
         if need > free:
             raise TooLarge(
                 f"{self.name} does not fit: needs {need / GIGABYTE:,.0f} GB of memory "
