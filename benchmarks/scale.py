@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from lib.batch import series
 from lib.files import replacing, write_text
 from lib.paths import ROOT, run_name
 
@@ -237,7 +238,8 @@ def keep(rows: list[dict], about: dict) -> None:
     table = pd.DataFrame([about | row for row in rows])
     if RESULTS.exists():
         old = pd.read_csv(RESULTS)
-        same = (old["factor"] == about["factor"]) & (old["slot"] == about["slot"])
+        names = ["factor", "slot", "parameters"]
+        same = (old[names] == [about[name] for name in names]).all(axis=1)
         table = pd.concat([old[~same], table])
     with replacing(RESULTS) as part:
         table.to_csv(part, index=False)
@@ -253,10 +255,11 @@ def tables() -> str:
         "without mapped files (GB)": found["held_mb"].div(1e3).map("{:.2f}".format),
     }
     sizes = {name: found[name].map("{:,}".format) for name in ("rows", "movies")}
-    about = {**sizes, "SLOT": found["slot"], "slots": found["slots"].map("{:,}".format)}
+    kind = {"SLOT": found["slot"], "parameters": found["parameters"]}
+    about = {**sizes, "slots": found["slots"].map("{:,}".format), **kind}
     whole = found["step"] == "all"
     most = found["rows"] == found["rows"].max()
-    steps = pd.DataFrame({"SLOT": found["slot"], "step": found["step"], **shown})
+    steps = pd.DataFrame({**kind, "step": found["step"], **shown})
     parts = pd.DataFrame({**about, **shown})[whole], steps[most & ~whole]
     return "\n\n".join(_markdown(part) for part in parts)
 
@@ -296,7 +299,9 @@ def main(factor, slot, folder, output, only_tables) -> None:
         place = output / "data" / "processed" / run_name(str(folder), slot)
         meta = json.loads((place / "meta.json").read_text())
         sizes = {name: meta[name] for name in ("rows", "movies", "users", "slots")}
-        keep(rows, {"factor": factor, "slot": slot, **sizes})
+        given = series.from_environment(series.REPORT).items()
+        given = " ".join(f"{name}={value}" for name, value in given) or "default"
+        keep(rows, {"factor": factor, "slot": slot, "parameters": given, **sizes})
         write_tables()
 
 
