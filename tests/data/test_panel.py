@@ -101,6 +101,23 @@ def test_requests_and_popularity_are_the_originals_labels(slot):
     np.testing.assert_allclose(found["popularity"], expected["label_n"], rtol=1e-15)
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_means_of_odd_ratings_are_the_same_bit_by_bit(packed):
+    rng = np.random.default_rng(4)
+    log = make_log(rng, 60_000)
+    log["movieId"] = log["movieId"].clip(upper=3)  # a packed id has to be small
+    log["rating"] = rng.uniform(0.1, 9.7, len(log))
+    means = set()
+    for run in range(20):
+        rows = pl.from_pandas(log.sample(frac=1, random_state=run)).lazy()
+        panel = build_panel(rows, MOVIES.lazy(), "year", packed)
+        means.add(panel.collect(engine="streaming")["mean_rating"].to_numpy().tobytes())
+    assert len(means) == 1
+    years = pd.to_datetime(log["timestamp"], unit="s").dt.year
+    plain = log.groupby([years, "movieId"])["rating"].mean()
+    np.testing.assert_allclose(np.frombuffer(means.pop()), plain, atol=1e-6)
+
+
 def test_the_originals_rounding_up_moves_only_the_name_of_a_bucket():
     """ceil(x) = floor(x) + 1 but at exact multiples, which it puts one bucket early.
 
