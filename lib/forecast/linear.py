@@ -10,7 +10,6 @@ validation slots. The cells of a large grid are drawn (`lib.forecast.cells`), al
 same; forecasts are made slot by slot.
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,42 +67,20 @@ def linear_forecast(
         for penalty in every(penalties, "linear softmax", "penalties"):
             weights = fits[first, penalty] = _fit(used, penalty, weights)
 
-    def shares_of(t, weights):
-        return _predict(known.row(t), start[t], weights)
-
-    values = mean_entropies(counts, split.validation, shares_of, fits.values())
-    first, penalty = list(fits)[int(np.argmin(values))]
+    nats = []
+    judged = [t for t in split.validation if counts[t].any()]
+    for t in every(judged, "choosing the linear softmax"):
+        x, true = known.row(t), counts[t : t + 1]
+        found = [_predict(x, start[t], weights) for weights in fits.values()]
+        nats.append([cross_entropy_per_slot(true, q[None])[0] for q in found])
+    values = np.mean(nats, axis=0)
+    first, penalty = list(fits)[int(values.argmin())]
     weights, forecast = fits[first, penalty], scratch(counts.shape)
     again = _fit([one for one in cells if one.slot >= first], penalty, weights)
     for t in every(range(since, len(counts)), "linear softmax"):
-        forecast[t] = shares_of(t, weights if t in early else again)
+        forecast[t] = _predict(known.row(t), start[t], weights if t in early else again)
     chosen = {"penalty": penalty, "first_slot": first}
-    return Fitted(forecast, chosen, min(values), again)
-
-
-def mean_entropies(
-    counts: np.ndarray, slots: range, shares_of: Callable, models: Iterable
-) -> list[float]:
-    """Mean cross-entropy of several models over the slots that have requests.
-
-    Args:
-        counts: (T, M) requests.
-        slots: which to judge, one at a time.
-        shares_of: slot, model → forecast shares (M,).
-        models: what `shares_of` takes.
-
-    Returns:
-        Nats per request, one number for each model.
-    """
-    busy, models = [t for t in slots if counts[t].any()], list(models)
-    nats = [
-        [
-            cross_entropy_per_slot(counts[t : t + 1], shares_of(t, m)[None])[0]
-            for m in models
-        ]
-        for t in every(busy, "choosing on the validation slots")
-    ]
-    return np.mean(nats, axis=0).tolist()
+    return Fitted(forecast, chosen, float(values.min()), again)
 
 
 def apply(weights: np.ndarray, data: Features, slots: range) -> np.ndarray:
