@@ -191,6 +191,7 @@ def _columns(
 ) -> dict[str, str]:
     """Column of the file for each column of the log."""
     found: dict[str, str] = {}
+    missing: dict[str, str] = {}
     for column, known in KNOWN_NAMES.items():
         if column == RATING and given.get(RATING) == NO_RATINGS:
             continue
@@ -200,12 +201,14 @@ def _columns(
         if name is not None:
             found[column] = name
         elif column != RATING or asked or (needed and RATING in needed):
-            raise UserError(_missing(shown, names, column, wanted, bool(needed)))
+            missing[column] = shown_text(" or ".join(wanted[:3]), 60)
+    if missing:
+        raise UserError(_missing(shown, names, missing, bool(needed)))
     return found
 
 
 def _missing(
-    shown: str, names: list[str], column: str, wanted: list[str], movielens: bool
+    shown: str, names: list[str], missing: dict[str, str], movielens: bool
 ) -> str:
     other = [s for s in _SEPARATORS if len(names) == 1 and s in names[0]]
     if other:
@@ -213,12 +216,14 @@ def _missing(
             f"{shown}, line 1: found {_SEPARATORS[other[0]]} between the columns, "
             "expected a comma; save the file with commas"
         )
+    several, named = len(missing) > 1, (f"{PARAMETERS[c]}=…" for c in missing)
+    it = "them" if several else "it"
     do = (
-        "rename the column"
+        f"rename {'the columns' if several else 'the column'}"
         if movielens
-        else f"rename it or name it with {PARAMETERS[column]}=…"
+        else f"rename {it} or name {it} with {' '.join(named)}"
     )
     return (
-        f"{shown}: column {shown_text(' or '.join(wanted[:3]), 60)} is missing, found "
-        f"{shown_names(names)}; {do}"
+        f"{shown}: {'columns' if several else 'column'} {'; '.join(missing.values())} "
+        f"{'are' if several else 'is'} missing, found {shown_names(names)}; {do}"
     )

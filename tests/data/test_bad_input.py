@@ -197,7 +197,8 @@ def test_column_named_by_the_user_is_missing(folder, output):
     path = folder / "events.csv"
     path.write_text("who,what,when\na,b,978300000\n")
     message = fail(path, output, user_column="who", item_column="thing")
-    assert "column thing is missing, found who, what, when" in message
+    told = "columns thing; timestamp or time or datetime are missing, found who, what, "
+    assert told in message and "with ITEM_COLUMN=… TIME_COLUMN=…" in message
     assert "ITEM_COLUMN" in message
 
 

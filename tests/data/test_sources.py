@@ -252,7 +252,7 @@ def test_event_log_in_a_folder_with_usual_names(tmp_path):
     )
     meta, requests, movies = read_events(folder)
     assert requests["movieId"].to_list() == [7, 8]
-    assert movies["title"].to_list() == ["Movie 7", "Movie 8"]
+    assert movies["title"].to_list() == ["Item 7", "Item 8"]
     assert meta["dataset"] == "shop"
 
 
