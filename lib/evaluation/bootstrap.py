@@ -143,8 +143,8 @@ def rmse_interval(errors: np.ndarray, users: np.ndarray) -> tuple[float, float]:
     Returns:
         Lower and upper end in stars.
     """
-    roots = _root_means(np.square(errors)[:, None], users)[:, 0]
-    low, high = np.quantile(roots, [0.025, 0.975])
+    roots = _root_means(np.square(errors)[:, None], users)
+    low, high = np.quantile(roots, [0.025, 0.975], axis=0)[:, 0]
     return float(low), float(high)
 
 
