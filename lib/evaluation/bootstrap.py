@@ -7,6 +7,7 @@ import numpy as np
 from scipy import stats
 
 RESAMPLES = 1000
+LEVEL = 0.95  # of the RMSE's interval
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def rmse_interval(errors: np.ndarray, users: np.ndarray) -> tuple[float, float]:
         Lower and upper end in stars.
     """
     roots = _root_means(np.square(errors)[:, None], users)
-    low, high = np.quantile(roots, [0.025, 0.975], axis=0)[:, 0]
+    low, high = np.quantile(roots, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
