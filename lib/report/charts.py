@@ -138,7 +138,7 @@ def _mean_forecasts(processed: Path) -> dict[str, np.ndarray]:
 
 def _history_spec(series, slots, names, item, cells) -> dict:
     domain = ["log", *map(label, cells), "to come"]
-    colors = ["#999999", *map(color, cells), "#882255"]
+    colors = ["#999999", *map(color, cells), "#CC4499"]
     axis = {"format": "%b %Y", "labelOverlap": True, "tickCount": 8}
     x = {"field": "t", "type": "temporal", "title": "slot (UTC)", "axis": axis}
     y = {"type": "quantitative", "title": "requests"}
@@ -152,7 +152,7 @@ def _history_spec(series, slots, names, item, cells) -> dict:
     see = {"param": "on", "empty": True}
     band = {
         "transform": [{"filter": "isValid(datum.high)"}],
-        "mark": {"type": "area", "color": "#882255", "opacity": 0.25},
+        "mark": {"type": "area", "color": "#CC4499", "opacity": 0.25},
         "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
     }
     line = {
@@ -224,7 +224,13 @@ def score_chart(rows: pd.DataFrame) -> dict:
             {"window": [rank], "sort": [{"field": "loss"}]},
             {"filter": "!cut || datum.rank <= 0.75"},
         ],
-        "mark": {"type": "point", "filled": True, "size": 70, "tooltip": True},
+        "mark": {  # an edge keeps dark dots visible in the dark
+            "type": "circle",
+            "size": 75,
+            "opacity": 1,
+            "stroke": "currentColor",
+            "tooltip": True,
+        },
         "encoding": {
             "x": {
                 "field": "value",
@@ -233,7 +239,7 @@ def score_chart(rows: pd.DataFrame) -> dict:
                 "scale": {"zero": False},
             },
             "y": {"field": "model", "type": "nominal", "title": None, "sort": order},
-            "color": {"field": "color", "type": "nominal", "scale": None},
+            "fill": {"field": "color", "type": "nominal", "scale": None},
         },
         "width": "container",
         "height": 16 * len(table),
