@@ -14,7 +14,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 JOINERS = "\u200c\u200d"  # invisible, but Persian words and family emoji need them
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-MOVIE_WORDS = re.compile(r"(`[^`]*`)|\b([Mm])ovie(s?)\b")
+MOVIE_WORDS = re.compile(r"(`[^`(][^`]*`)|\b([Mm])ovie(s?)\b")
 
 
 def printable(text: str) -> str:
@@ -55,7 +55,7 @@ def spoken(text: str, item: str) -> str:
 
     Args:
         text: never text from data, whose titles stay as they are; code within
-            backticks is kept.
+            backticks is kept, but for shapes such as `(slot, movie)`.
         item: the word in the singular, such as "page".
     """
     if item == "movie":

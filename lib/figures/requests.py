@@ -29,7 +29,7 @@ from lib.schema import (
     TITLE,
     WEEKDAY,
 )
-from lib.text import shown_text
+from lib.text import plural, shown_text
 
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
@@ -253,7 +253,7 @@ def traffic(grid: Grid) -> Figure:
         grid.slots,
         (grid.counts > 0).sum(axis=1),
         color=ORANGE,
-        label="movies requested",
+        label=f"{plural(grid.meta.get('item_name', 'movie'))} requested",
     )
     axes.set(
         xlabel=f"{grid.meta['slot']} (UTC)", ylabel="number per slot", title="Traffic"

@@ -77,7 +77,8 @@ def fit_to_data(notebook: NotebookNode, meta: dict) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             text, mark, references = cell.source.partition("## References")
-            text = spoken(READS.sub("", text), meta.get("item_name", "movie"))
+            text = READS.sub("", text).replace("This notebook", "This chapter")
+            text = spoken(text, meta.get("item_name", "movie"))
             cell.source = f"{text}{mark}{references}"
 
 
