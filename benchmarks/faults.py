@@ -304,11 +304,14 @@ def _repeated(place: Place, calm: Calm, patience: float) -> Iterator[str]:
         os.killpg(process.pid, signal.SIGKILL)
         yield "then no end"
     now = files(place.output)
-    yield from (f"then missing: {name}" for name in calm.files.keys() - now)
-    yield from (f"then left: {name}" for name in now.keys() - calm.files)
-    yield from (
-        f"then other: {n}" for n in calm.same & now.keys() if now[n] != calm.files[n]
-    )
+    other = [name for name in calm.same & now.keys() if now[name] != calm.files[name]]
+    for what, names in {
+        "missing": calm.files.keys() - now,
+        "left": now.keys() - calm.files,
+        "other": other,
+    }.items():
+        if names:
+            yield f"then {len(names)} {what}: {', '.join(sorted(names)[:3])}"
 
 
 def disturb(place: Place, moments: int, first: int = 0) -> Iterator[str]:

@@ -10,15 +10,18 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Sequence
+import zlib
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
 
 from lib.errors import UserError
+from lib.text import shown_text
 
 RECORD = ".record.json"  # in every folder made here: what it was made from
+FACTS = "facts.json"  # of files that are made once: what is known of them, and sums
 
 
 @contextmanager
@@ -41,6 +44,69 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all, see `replacing`."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def checksum(path: Path) -> int:
+    """CRC-32 of a file: any byte that changed is noticed, at 2 GB in a second."""
+    value = 0
+    with path.open("rb") as file:
+        while piece := file.read(2**20):
+            value = zlib.crc32(piece, value)
+    return value
+
+
+def first_damaged(folder: Path, sums: Mapping[str, int]) -> str:
+    """The first file that is gone or has another checksum, "" where all are whole."""
+    for name, value in sums.items():
+        try:
+            whole = checksum(folder / name) == value
+        except OSError:
+            whole = False
+        if not whole:
+            return name
+    return ""
+
+
+def write_facts(folder: Path, facts: dict, names: Iterable[str]) -> None:
+    """Seal files that are complete, with what is known of them in JSON's types."""
+    sums = {name: checksum(folder / name) for name in names}
+    write_text(folder / FACTS, json.dumps({"facts": facts, "sums": sums}))
+
+
+def read_facts(folder: Path) -> dict | None:
+    """What `write_facts` wrote; None where it did not, or where a file is damaged.
+
+    The latter is told in a line, since the reader makes all of them again.
+    """
+    try:
+        found = json.loads((folder / FACTS).read_text("utf-8"))
+        facts, damaged = found["facts"], first_damaged(folder, found["sums"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        facts, damaged = None, FACTS
+    if damaged or not isinstance(facts, dict):
+        print(f"{folder / (damaged or FACTS)}: damaged, it is made again")
+        return None
+    return facts
+
+
+def read_network(path: Path):
+    """A saved Keras network. Code that somebody put into the file is not run.
+
+    Raises:
+        UserError: the file is damaged, or a layer of it is code.
+    """
+    import keras
+
+    try:
+        return keras.models.load_model(path, safe_mode=True)
+    except Exception as error:  # of the zip, of JSON, of h5py, of Keras itself
+        brief = shown_text(str(error).strip().partition("\n")[0], 80)
+        raise UserError(
+            f"{path}: not read ({brief}); expected a network that was trained here and "
+            "holds no code; delete it, it is made again"
+        ) from error
 
 
 @contextmanager

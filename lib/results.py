@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import paths
+from lib.errors import UserError
 from lib.files import locked, write_text
 from lib.schema import RESULT_COLUMNS
 
@@ -24,8 +25,14 @@ def read_results(run: str) -> pd.DataFrame:
     path = results_path(run)
     if not path.exists():
         return pd.DataFrame(columns=RESULT_COLUMNS)
-    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return rows.astype({"value": float})
+    try:
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        return rows[list(RESULT_COLUMNS)].astype({"value": float})
+    except (ValueError, KeyError) as error:  # also what pandas says of broken CSV
+        raise UserError(
+            f"{path}: damaged; expected a table of {','.join(RESULT_COLUMNS)}; delete "
+            "it and run the notebooks again (make report does both)"
+        ) from error
 
 
 def setting_text(values: Mapping[str, object]) -> str:

@@ -392,4 +392,8 @@ class Report:
 def read_meta(run: str) -> dict:
     """What preprocessing recorded about the data; empty where it recorded nothing."""
     path = paths.PROCESSED / run / "meta.json"
-    return json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        meta = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):  # not there yet, or damaged: notebook 01 writes it
+        return {}
+    return meta if isinstance(meta, dict) else {}

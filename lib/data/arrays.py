@@ -2,11 +2,10 @@
 
 They lie in a folder of .npy files that is there whole or not at all, named by a digest
 of what they were made from, and are mapped into memory: only what is read is loaded,
-and processes share it.
+and processes share it. Whoever opens them compares their checksums.
 """
 
 import hashlib
-import json
 import math
 import shutil
 import tempfile
@@ -17,9 +16,8 @@ import numpy as np
 
 from lib import paths
 from lib.errors import UserError
-from lib.files import locked
+from lib.files import locked, read_facts, write_facts
 
-FACTS = "facts.json"
 IN_MEMORY = 50_000_000  # bytes of an array that is held in memory
 New = Callable[[dict[str, tuple[tuple[int, ...], type]]], dict[str, np.ndarray]]
 
@@ -63,19 +61,18 @@ def made_once(
         return make(in_memory), arrays
     place = folder / f"{name}-{digest[:12]}"
     with locked(folder / f".{name}"):
-        if not (place / FACTS).exists():
+        if (facts := read_facts(place)) is None:
             part = folder / f".{name}" / "part"
             shutil.rmtree(part, ignore_errors=True)  # left by a killed run
             part.mkdir()
             try:
                 facts = make(lambda wanted: _on_disk(part, name, wanted))
-                (part / FACTS).write_text(json.dumps(facts), "utf-8")
+                write_facts(part, facts, sorted(p.name for p in part.glob("*.npy")))
                 for old in folder.glob(f"{name}-" + "?" * 12):
                     shutil.rmtree(old)
                 part.rename(place)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-    facts = json.loads((place / FACTS).read_text("utf-8"))
     files = sorted(place.glob("*.npy"))
     return facts, {path.stem: np.load(path, mmap_mode="r") for path in files}
 

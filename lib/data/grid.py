@@ -1,7 +1,6 @@
 """The dense slot × movie grid that every forecaster works on."""
 
 import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lib.data.arrays import made_once
+from lib.data.preprocessing import read_meta
 from lib.data.slots import end_of_slots, slot_range
-from lib.errors import UserError
 from lib.schema import (
     MEAN_RATING,
     MOVIE,
@@ -78,18 +77,13 @@ def load_grid(folder: Path) -> Grid:
         folder: holds TABLES and meta.json, see `lib.data.preprocessing`.
 
     Raises:
-        UserError: the folder was not preprocessed, or the disk has no room.
+        UserError: the folder was not preprocessed, a file is damaged, or the disk has
+            no room.
     """
-    for name in (*TABLES, "meta.json"):
-        if not (folder / name).exists():
-            raise UserError(
-                f"{folder / name}: not found; notebook 01_preprocess writes it: "
-                "run it (or `make data`) with the same DATASET and SLOT first."
-            )
+    meta = read_meta(folder, TABLES)
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for name in TABLES:
         digest.update((folder / name).read_bytes())
-    meta = json.loads((folder / "meta.json").read_text())
     movies = pd.read_parquet(folder / "movies.parquet")
     movies = movies[movies.pop(REQUESTS) > 0]  # the others are only listed
     table = pd.read_parquet(folder / "slots.parquet")

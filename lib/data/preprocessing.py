@@ -21,6 +21,7 @@ A run that fails leaves the files of the run before it as they were.
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,7 +39,7 @@ from lib.data.sources import Source, open_dataset
 from lib.data.text_tables import polars_errors
 from lib.data.users import USER_SCHEMA
 from lib.errors import UserError
-from lib.files import work_folder
+from lib.files import checksum, first_damaged, work_folder
 from lib.schema import (
     GENRES,
     MOVIE,
@@ -92,7 +93,8 @@ def preprocess(
         counted), panel_rows, first_date, last_date (ISO, UTC), item_name, knows (which
         of ratings, genres and years there are), demographics (whether the set knows
         its users), repairs and notes (lists of what, count, action),
-        sources (names of the files read), files, folder (see `dataset_folder`).
+        sources (names of the files read), sums (name of each table → CRC-32), folder
+        (see `dataset_folder`).
 
     Raises:
         UserError: Something is wrong with the data set or an argument.
@@ -121,6 +123,32 @@ def preprocess(
         meta = _meta(source, slot, max_slots, work, repairs)
         meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
         (work / META).write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
+    return meta
+
+
+def read_meta(folder: Path, tables: Iterable[str] = FILES) -> dict:
+    """What `preprocess` returned, once some of its tables are as it wrote them.
+
+    Args:
+        folder: data/processed/<run>.
+        tables: Names of those that are going to be read.
+
+    Raises:
+        UserError: The folder was not preprocessed, or a file is damaged.
+    """
+    again = "notebook 01_preprocess (or `make data`) with the same DATASET and SLOT"
+    try:
+        meta = json.loads((folder / META).read_text("utf-8"))
+        damaged = first_damaged(folder, {name: meta["sums"][name] for name in tables})
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"{folder / META}: not found; first run {again}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / META}: damaged; run {again} again") from error
+    if damaged:
+        raise UserError(
+            f"{folder / damaged}: damaged or gone, its checksum is not that of when it "
+            f"was written; run {again} again"
+        )
     return meta
 
 
@@ -282,7 +310,7 @@ def _meta(
         "repairs": repairs.repairs,
         "notes": repairs.notes,
         "sources": [source.log.path.name],
-        "files": sorted(p.name for p in work.glob("*.parquet")),
+        "sums": {p.name: checksum(p) for p in sorted(work.glob("*.parquet"))},
         "folder": Path(folder).as_posix(),
     }
 

@@ -5,7 +5,6 @@ It pools three networks, the linear softmax and trees of two kinds
 of the slots chooses parameters and weights.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from lib.data.slots import end_of_slots, slot_range
 from lib.errors import UserError
 from lib.evaluation.splits import Split
 from lib.experiments.task import mean_forecast
-from lib.files import new_folder
+from lib.files import checksum, first_damaged, new_folder, read_network
 from lib.forecast import boosted_trees, linear
 from lib.forecast.batches import SlotBatches
 from lib.forecast.combination import Combination, combine, companions, pooled
@@ -179,12 +178,8 @@ def _save(place: Path, members: Members, grid: Grid, split, settings) -> None:
             movies=grid.movies[MOVIE].to_numpy(),
         )
         # A library may crash on a damaged file: each is known by its checksum.
-        sums = {path.name: _checksum(path) for path in sorted(part.iterdir())}
+        sums = {path.name: checksum(path) for path in sorted(part.iterdir())}
         (part / "model.json").write_text(json.dumps(about | {"sums": sums}, indent=1))
-
-
-def _checksum(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _predict(model: keras.Model, views, rows: np.ndarray) -> np.ndarray:
@@ -202,7 +197,7 @@ def _read(place: Path) -> dict:
     again = "run make forecast without MODEL=last."
     try:
         about = json.loads((place / "model.json").read_text("utf-8"))
-        changed = [n for n, s in about["sums"].items() if _checksum(place / n) != s]
+        changed = first_damaged(place, about["sums"])
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         raise UserError(
@@ -215,7 +210,7 @@ def _read(place: Path) -> dict:
         ) from error
     if changed:
         raise UserError(
-            f"{place / changed[0]}: damaged, its checksum is another than when it was "
+            f"{place / changed}: damaged, its checksum is another than when it was "
             f"written; expected that of make forecast: {again}"
         )
     return about
@@ -240,8 +235,7 @@ def read_back(grid: Grid, folder: Path) -> Forecaster:
     networks: dict[str, list] = {}
     for path in sorted(place.glob("*.keras")):
         cell = path.stem.rsplit("-", 1)[0]
-        model = keras.models.load_model(path, safe_mode=True)
-        networks.setdefault(cell, []).append(model)
+        networks.setdefault(cell, []).append(read_network(path))
     lags, residual = (
         lgb.Booster(model_str=(place / f"{name}.txt").read_text("utf-8"))
         for name in ("lightgbm", "lightgbm_residual")

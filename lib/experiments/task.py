@@ -22,7 +22,7 @@ from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
 from lib.evaluation.splits import Split, time_split
 from lib.experiments.ablation import silent_features
-from lib.files import replacing
+from lib.files import read_network, replacing
 from lib.forecast import baselines
 from lib.forecast.baselines import Tuned
 from lib.forecast.features import MEANINGS, Features, build_features
@@ -262,4 +262,4 @@ def feature_table(task: Task) -> pd.DataFrame:
 
 def load_network(trained: Trained) -> keras.Model:
     """The saved network of a training."""
-    return keras.models.load_model(trained.path)
+    return read_network(trained.path)

@@ -4,7 +4,6 @@ Preprocessing has counted the log, so the notebook takes as long on millions of 
 as on thousands.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 
 from lib.data.grid import Grid
+from lib.data.preprocessing import read_meta
 from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH, label
 from lib.schema import (
     GENRES,
@@ -52,7 +52,7 @@ class Requests:
 def requests_of(folder: Path) -> Requests:
     """The counted request log of a run, a folder of data/processed."""
     return Requests(
-        json.loads((folder / "meta.json").read_text("utf-8")),
+        read_meta(folder, ("users.parquet", "hours.parquet")),
         pl.read_parquet(folder / "users.parquet", glob=False),
         pl.read_parquet(folder / "hours.parquet", glob=False),
     )

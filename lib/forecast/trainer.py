@@ -11,6 +11,8 @@ import json
 import math
 import os
 import time
+import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,7 +22,7 @@ import pandas as pd
 
 from lib.data.arrays import identity
 from lib.evaluation.splits import Split
-from lib.files import locked, replacing
+from lib.files import locked, read_facts, replacing, write_facts, write_text
 from lib.forecast import batches, features, losses, networks, sequences, start
 from lib.forecast.batches import Columns, SampledSlots, SlotBatches
 from lib.forecast.device import set_learning_rate, stream
@@ -140,10 +142,15 @@ def run(
     key = _key(data, counts, settings, split, seed, refit, watch)
     place = folder / f"{settings.cell}-{key}"
     with locked(place):  # two notebooks may want the same network
-        if not (place / "forecast.npy").exists():
+        if (facts := read_facts(place)) is None:
             one = _Training(place, data, counts, settings, split, seed, name)
-            one.carry_out(refit, watch)
-        return _load(place)
+            facts = one.carry_out(refit, watch)
+        return Trained(
+            forecast=np.load(place / "forecast.npy", mmap_mode="r"),
+            history=pd.read_csv(place / "history.csv", index_col="epoch"),
+            path=place / "network.keras",
+            **facts,
+        )
 
 
 def _key(data: Features, counts, settings, split: Split, *more) -> str:
@@ -172,8 +179,8 @@ class _Training:
         self.busy = traffic[t_slot:] > 0  # an empty slot teaches nothing
         self.weights = targets(slot_weights(traffic, split.test.start), t_slot, kind)
 
-    def carry_out(self, refit: bool, watch: bool) -> None:
-        """Train, forecast and leave both; forecast.npy says that all is there."""
+    def carry_out(self, refit: bool, watch: bool) -> dict:
+        """Train, forecast and leave both; facts.json says that all is there."""
         rows, fits = self.rows, []
         early = np.concatenate([rows["train"], rows["validation"]])
         part, shape = self.place / "forecast.tmp.npy", self.counts.shape
@@ -189,14 +196,16 @@ class _Training:
         models, histories, seconds = zip(*fits, strict=True)
         if refit:
             self.predict(models[-1], rows["test"], forecast)
-        models[-1].save(self.place / "network.keras")
-        histories[0].to_csv(self.place / "history.csv")
+        with replacing(self.place / "network.keras") as network:
+            models[-1].save(network)
+        write_text(self.place / "history.csv", histories[0].to_csv())
         facts = {"seconds": sum(seconds), "parameters": models[-1].count_params()}
-        (self.place / "facts.json").write_text(json.dumps(facts))
         forecast.flush()
         os.replace(part, self.place / "forecast.npy")
+        write_facts(self.place, facts, ("forecast.npy", "network.keras", "history.csv"))
         for state in self.place.glob("*.npz"):
             state.unlink()
+        return facts
 
     @property
     def rows(self) -> dict[str, np.ndarray]:
@@ -283,17 +292,6 @@ def slot_weights(traffic: np.ndarray, cutoff: int) -> np.ndarray:
     return (weights / weights[:cutoff].mean()).astype(np.float32)
 
 
-def _load(place: Path) -> Trained:
-    facts = json.loads((place / "facts.json").read_text())
-    return Trained(
-        forecast=np.load(place / "forecast.npy", mmap_mode="r"),
-        history=pd.read_csv(place / "history.csv", index_col="epoch"),
-        seconds=facts["seconds"],
-        parameters=facts["parameters"],
-        path=place / "network.keras",
-    )
-
-
 class CosineDecay(keras.callbacks.Callback):
     """Step sizes that fall along a cosine to nothing (Loshchilov and Hutter, 2017).
 
@@ -332,12 +330,27 @@ class Keeper(keras.callbacks.Callback):
 
     def restore(self, model: keras.Model) -> int:
         """Load what a stopped training kept, and tell how many epochs were done."""
-        if self.path.exists():
+        variables = self._variables(model)
+        try:
             with np.load(self.path) as state:
-                self.history = json.loads(str(state["history"]))
-                for number, variable in enumerate(self._variables(model)):
-                    variable.assign(state[f"v{number}"])
-        return len(self.history)
+                history = json.loads(str(state["history"]))
+                values = [state[f"v{number}"] for number in range(len(variables))]
+        except FileNotFoundError:
+            return 0
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ):
+            announce(f"{self.path}: damaged, the training begins again")
+            return 0
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        self.history = history
+        return len(history)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {key: float(value) for key, value in (logs or {}).items()}

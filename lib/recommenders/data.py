@@ -5,7 +5,6 @@ rows. The splits are those of the literature: the two that GroupLens ships with 
 (`u1` and the five folds `u1` … `u5`) and a seeded random 80/20 split for the others.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lib import paths
-from lib.data.preprocessing import META, preprocess
+from lib.data.preprocessing import META, preprocess, read_meta
 from lib.data.sources import open_dataset
 from lib.errors import UserError
 from lib.schema import (
@@ -87,8 +86,13 @@ def load(dataset: str, run: str = "") -> RatingData:
     folder = paths.PROCESSED / (run or run_name(dataset))
     made = folder / META
     log = source.log.path
-    if not made.is_file() or made.stat().st_mtime < log.stat().st_mtime:
-        preprocess(dataset, SLOT, run=folder.name)
+    try:
+        meta = read_meta(folder)
+        fresh = made.stat().st_mtime >= log.stat().st_mtime
+    except UserError:  # nothing there yet, or something damaged: made anew
+        fresh = False
+    if not fresh:
+        meta = preprocess(dataset, SLOT, run=folder.name)
     ratings = pd.read_parquet(folder / "requests.parquet", columns=RATING_COLUMNS)
     if ratings[RATING].isna().any():
         raise UserError(
@@ -98,7 +102,7 @@ def load(dataset: str, run: str = "") -> RatingData:
     latest = ratings.sort_values(TIMESTAMP, kind="stable")
     latest = latest.drop_duplicates([USER, MOVIE], keep="last")
     ratings = latest.sort_index().reset_index(drop=True)
-    known = json.loads(made.read_text("utf-8")).get("demographics")
+    known = meta["demographics"]
     users = _users(folder / "users.parquet") if known else None
     movies = _movies(folder / "movies.parquet")
     return RatingData(source.name, ratings, movies, users, log.parent, source.synthetic)

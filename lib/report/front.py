@@ -11,12 +11,14 @@ import yaml
 from nbformat.notebooknode import NotebookNode
 from nbformat.v4 import new_output
 
+from lib.errors import UserError
 from lib.paths import ROOT
 from lib.report.document import table_output
 from lib.report.findings import abstract, read_rows, score_figure
 from lib.text import plural, shown_text
 
 TOP = 10  # rows of the forecast on the first page
+NUMBERS = ("rank", "share", "expected", "low50", "high50", "low95", "high95", "change")
 
 
 def slot_words(slot: str) -> str:
@@ -74,8 +76,14 @@ def forecast_table(path: Path, meta: dict) -> NotebookNode | None:
     """The first rows of the forecast of the next slot; None where there is none."""
     if not path.is_file():
         return None
-    rows = pd.read_csv(path, dtype={"title": str, "slot": str})
-    rows = rows[rows["slot"] == rows["slot"].iloc[0]].head(TOP)
+    try:
+        rows = pd.read_csv(path, dtype={"title": str, "slot": str})
+        rows = rows[rows["slot"] == rows["slot"].iloc[0]].head(TOP)
+        rows = rows.astype(dict.fromkeys(NUMBERS, float) | {"rank": int, "new": bool})
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise UserError(
+            f"{path}: damaged; expected what make forecast wrote; run that again"
+        ) from error
     item = meta.get("item_name", "movie")
     shown = pd.DataFrame({"rank": rows["rank"]})
     names = rows["title"].fillna(rows["movieId"].astype(str))

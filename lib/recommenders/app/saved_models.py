@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lib import paths
-from lib.files import locked, new_folder, read_record
+from lib.files import locked, new_folder, read_facts, write_facts
 from lib.progress import say
 from lib.recommenders.data import RATING_COLUMNS, RatingData, random_split, run_name
 from lib.recommenders.rating.model import RatingModel
@@ -57,11 +57,12 @@ def trained_model(
     home = paths.PROCESSED / run_name(data.name)
     folder = home / name
     with locked(home, "training"):
-        if read_record(folder) != record:
+        if read_facts(folder) != record:
             say(f"training {name} …")
             model.tell = say
             model.fit(train, data.users, data.movies)
             with new_folder(folder, record) as part:
                 model.save(part)
+                write_facts(part, record, sorted(p.name for p in part.iterdir()))
             say("")
     return Trained(data, type(model).load(folder), train, test)

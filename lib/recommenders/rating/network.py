@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from lib.files import read_network
 from lib.progress import epoch_lines
 from lib.recommenders.data import random_split
 from lib.recommenders.rating.encoders import OOV, Encoder
@@ -167,7 +168,7 @@ class NetworkModel(RatingModel):
 
     def _load_more(self, folder: Path) -> None:
         self._make_tables()
-        self.network = keras.saving.load_model(folder / NETWORK_FILE, safe_mode=True)
+        self.network = read_network(folder / NETWORK_FILE)
         self.history = pd.read_csv(folder / "history.csv")
 
 
