@@ -7,7 +7,6 @@ SHELL := /bin/bash
 $(foreach name,$(.VARIABLES),$(if $(filter command line,$(origin $(name))),\
   $(eval override export $(name) := $$(value $(name)))))
 
-override UV_VERSION := 0.13.8
 # Trust what the machine trusts, as pip does: some networks bring their own certificates.
 export UV_SYSTEM_CERTS ?= 1
 ifeq ($(value GPU),1)
@@ -20,8 +19,8 @@ endif
 override RUN := $(VENV)/bin/python
 override READY := $(VENV)/.ready
 override PEERS := benchmarks/peers/.venv
-override COMPILE := $(VENV)/bin/uv pip compile -q pyproject.toml --universal \
-  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+override COMPILE := $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 \
+  --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: help env data report forecast sweep experiments recommenders menu recommend-all
 .PHONY: evaluate peers
@@ -36,12 +35,12 @@ help: ## print the targets, one line each
 
 env: $(READY) ## set up the environment (the other targets do it by themselves)
 
-$(READY): $(LOCK) pyproject.toml
+$(READY): $(LOCK) requirements-uv.lock pyproject.toml
 	@"$${PYTHON:-python3}" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "expected Python 3.11, 3.12 or 3.13: call make PYTHON=python3.12"; exit 1; }
 	@echo "setting up $(VENV) from $(LOCK) (once)"
 	@"$${PYTHON:-python3}" -m venv --clear $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --require-hashes --compile-bytecode -r $(LOCK)
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --no-build-isolation -e .
 	@touch $@
@@ -85,25 +84,27 @@ lint: $(READY) ## check style and types only
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ty check --output-format concise
 
-$(PEERS)/.ready: benchmarks/peers/requirements.lock
+$(PEERS)/.ready: benchmarks/peers/torch.lock benchmarks/peers/requirements.lock
 	@echo "setting up $(PEERS): statsforecast and neuralforecast (once)"
 	@"$${PYTHON:-python3}" -m venv --clear $(PEERS)
-	@$(PEERS)/bin/pip install --quiet torch==2.13.0
-	@$(PEERS)/bin/pip install --quiet --no-deps --require-hashes -r $<
+	@$(PEERS)/bin/pip install --quiet --require-hashes -r benchmarks/peers/torch.lock
+	@$(PEERS)/bin/pip install --quiet --no-deps --require-hashes -r benchmarks/peers/requirements.lock
 	@touch $@
 
 peers: data $(PEERS)/.ready ## score statsforecast and neuralforecast on the same cut-offs
 	@$(PEERS)/bin/python -m benchmarks.peers
 
 lab: $(READY) ## open JupyterLab in the project's environment
-	@$(RUN) -m jupyterlab --ServerApp.root_dir=. notebooks/01_preprocess.ipynb
+	@$(RUN) -m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. notebooks/01_preprocess.ipynb
 
 readme: $(READY) ## put the results of the stored runs into README.md
 	@$(RUN) -m lib readme
 
 lock: $(READY) ## pin pyproject.toml's dependencies again (needs the network)
-	$(COMPILE) --extra test --extra cpu -o requirements.lock
-	$(COMPILE) --extra test --extra gpu -o requirements-gpu.lock
+	$(COMPILE) pyproject.toml --extra test --extra cpu -o requirements.lock
+	$(COMPILE) pyproject.toml --extra test --extra gpu -o requirements-gpu.lock
+	echo uv | $(COMPILE) - -o requirements-uv.lock
+	echo torch==2.13.0 | $(COMPILE) --no-annotate -c benchmarks/peers/requirements.lock - -o benchmarks/peers/torch.lock
 
 clean: ## delete everything the project made except downloads, stored results and the environment
 	rm -rf data/processed figures/*-* report/*/notebooks report/*/.state report/*/report.pdf report/*/report.html

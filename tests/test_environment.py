@@ -75,13 +75,29 @@ def test_conda_users_get_the_locked_versions():
     assert set(pins) == wanted
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-gpu.lock"])
-def test_the_lock_is_hashed_and_names_no_registry(name):
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [
+        ("requirements.lock", 100),
+        ("requirements-gpu.lock", 100),
+        ("requirements-uv.lock", 1),
+        ("benchmarks/peers/requirements.lock", 50),
+        ("benchmarks/peers/torch.lock", 10),
+    ],
+)
+def test_the_lock_is_hashed_and_names_no_registry(name, least):
     text = (ROOT / name).read_text()
     assert "://" not in text and "--index" not in text and "--find-links" not in text
-    packages = re.findall(r"^[\w.-]+.*==", text, re.MULTILINE)
-    assert len(packages) > 100
-    assert text.count("--hash=sha256:") >= len(packages)
+    packages = re.split(r"^(?=[\w.-]+.*==)", text, flags=re.MULTILINE)[1:]
+    assert len(packages) >= least
+    assert all("--hash=sha256:" in package for package in packages)
+
+
+def test_nothing_is_installed_without_its_hash():
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    installed = [line for line in lines if "pip install" in line]
+    assert len(installed) == 5
+    assert all("--require-hashes" in line or " -e ." in line for line in installed)
 
 
 def test_the_container_runs_the_commands_of_the_readme():

@@ -18,7 +18,7 @@ VARIABLES = [
     *("SWEEP_EPOCHS", "ABLATION_EPOCHS", "NOTEBOOKS", "GPU", "TYPED_WRONG"),
     *("USER_COLUMN", "ITEM_COLUMN", "TIME_COLUMN", "RATING_COLUMN", "UV_SYSTEM_CERTS"),
 ]
-OWN = ["VENV", "LOCK", "RUN", "READY", "PEERS", "COMPILE", "UV_VERSION"]  # make's own
+OWN = ["VENV", "LOCK", "RUN", "READY", "PEERS", "COMPILE"]  # make's own
 TARGETS = ["data", "report", "sweep", "experiments", "recommenders", "menu"]
 TARGETS += ["evaluate", "peers", "lab", "readme", "lint"]
 PAYLOADS = [
@@ -43,14 +43,15 @@ with open("calls", "a") as file:
 def front(tmp_path):
     """A folder with the Makefile and interpreters that only write down calls."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in ("requirements.lock", "pyproject.toml"):
+    for name in ("requirements.lock", "requirements-uv.lock", "pyproject.toml"):
         (tmp_path / name).touch()
     for folder in (".venv", "benchmarks/peers/.venv"):
         (tmp_path / folder / "bin").mkdir(parents=True)
         python = tmp_path / folder / "bin" / "python"
         python.write_text(PROBE.format(python=sys.executable))
         python.chmod(python.stat().st_mode | stat.S_IXUSR)
-    (tmp_path / "benchmarks" / "peers" / "requirements.lock").touch()
+    for name in ("torch.lock", "requirements.lock"):
+        (tmp_path / "benchmarks" / "peers" / name).touch()
     for folder in (".venv", "benchmarks/peers/.venv"):
         (tmp_path / folder / ".ready").touch()
     return tmp_path
@@ -105,7 +106,8 @@ def test_each_target_calls_its_command(front):
         *("-m lib recommenders", "-m lib menu", "-m lib evaluate"),
         *(
             "-m benchmarks.peers",
-            "-m jupyterlab --ServerApp.root_dir=. notebooks/01_preprocess.ipynb",
+            "-m jupyterlab --ip=127.0.0.1 --ServerApp.root_dir=. "
+            "notebooks/01_preprocess.ipynb",
         ),
         *("-m lib readme", "-m ruff check .", "-m ruff format --check ."),
         "-m ty check --output-format concise",
