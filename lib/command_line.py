@@ -66,6 +66,7 @@ def _unexpected(error: Exception) -> int:
     log = paths.REPORT / "error.log"
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)  # a link would be written through
         log.write_text(traceback.format_exc())
         where = f"the full log is in {shown(log)}"
     except OSError:

@@ -109,6 +109,21 @@ def read_network(path: Path):
         ) from error
 
 
+def refuse_links(*folders: Path) -> None:
+    """Make sure that folders of a run, and all in them, are written to where they are.
+
+    Raises:
+        UserError: one is a link, or holds one.
+    """
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            if path.is_symlink():
+                raise UserError(
+                    f"{path}: a link, which would be written through; expected a file "
+                    "or folder of the run itself; remove the link"
+                )
+
+
 @contextmanager
 def locked(folder: Path, work: str = "") -> Generator[None]:
     """Let one process at a time work in `folder`, which is created if needed.
@@ -210,9 +225,10 @@ def work_folder(run: Path, names: Sequence[str], last: str) -> Generator[Path]:
         last: the file that stands for a complete set.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder cannot be written, or a link lies there.
     """
     work = run.with_name(f".{run.name}.part")
+    refuse_links(run)
     try:
         with locked(run.parent):  # two runs of a sweep may need the same data
             _remove(work)  # left by a run that was killed

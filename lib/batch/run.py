@@ -26,6 +26,7 @@ from lib import paths
 from lib.batch import stamps
 from lib.batch.runner import Board, run_tasks
 from lib.errors import UserError
+from lib.files import refuse_links
 from lib.paths import shown
 
 RUN_NAME = re.compile(rf"[A-Za-z0-9][\w.+=-]{{0,{2 * paths.LONGEST - 60}}}")
@@ -185,6 +186,7 @@ def run_all(
     """
     steps = plan(run, threads)
     jobs = jobs or os.cpu_count() or 1
+    refuse_links(run.home, paths.PROCESSED / run.key, paths.FIGURES / run.key)
     with lock(run.state):
         stamps.drop_damaged_results(run.results)
         waiting = [step for step in steps if not step.is_current()]

@@ -9,8 +9,9 @@ import pytest
 
 from lib import command_line, paths
 from lib.batch import sweep
-from lib.batch.run import Run, check_run, lock
+from lib.batch.run import Run, check_run, lock, run_all
 from lib.errors import UserError
+from lib.files import work_folder
 from lib.parameters import Parameter, coerce
 
 DEEP = "runs: " + "{a: " * 900 + "1" + "}" * 900
@@ -178,6 +179,41 @@ def test_an_error_is_one_short_line(error, expected, capsys):
     status, err = outcome(act, capsys)
     assert status == 1 and expected in err
     assert len(err.rstrip("\n")) <= 300 and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "report/r",
+        "report/r/.state",
+        "report/r/.state/owner",
+        "report/r/notebooks/01_prepare.running.ipynb",
+        "report/r/report.pdf",
+        "figures/r",
+        "figures/r/01_a.png",
+        "data/processed/r",
+    ],
+)
+def test_a_planted_link_is_not_written_through(place, name):
+    victim = place / "victim"
+    victim.write_text("mine")
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).symlink_to(victim)
+    with pytest.raises(UserError, match="a link, which would be written through"):
+        run_all(Run("sample", "week", name="r", folder=place / "nb"), echo=str)
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["", "panel.parquet", "meta.json"])
+def test_a_planted_link_is_not_preprocessed_through(place, name):
+    victim, run = place / "victim", place / "data" / "processed" / "r"
+    victim.write_text("mine")
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    (run / name).symlink_to(victim)
+    with pytest.raises(UserError, match="a link, which would be written through"):
+        with work_folder(run, ["panel.parquet"], "meta.json"):
+            raise AssertionError
+    assert victim.read_text() == "mine"
 
 
 def test_an_unexpected_error_needs_no_log(tmp_path, capsys, monkeypatch):

@@ -55,6 +55,17 @@ def test_second_call_repeats_only_what_changed(place):
     assert "lstm" in results.read_text()
 
 
+def test_a_relative_output_and_a_long_folder_for_sockets(place, monkeypatch):
+    long = place / ("t" * 100)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    monkeypatch.setenv("POPULARITY_OUTPUT", "out")
+    assert run(place, "report")[::2] == (0, "")
+    made = place / "out" / "report" / "sample-week"
+    assert (made / "results.csv").exists() and (made / "report.pdf").exists()
+    assert {p.name for p in place.iterdir()} == {"nb", "out", long.name}
+
+
 def test_killed_run_goes_on_with_the_same_numbers(place):
     process = start(place, "report", "-p", "MODE", "slow")
     wait_for_epoch(place, process)
