@@ -204,6 +204,12 @@ def _columns(
             missing[column] = shown_text(" or ".join(wanted[:3]), 60)
     if missing:
         raise UserError(_missing(shown, names, missing, bool(needed)))
+    for column, name in found.items():
+        if list(found.values()).count(name) > 1:
+            raise UserError(
+                f"{shown}: column {shown_text(name, 60)} was named for two things, "
+                f"expected a column for each; change {PARAMETERS[column]}=…"
+            )
     return found
 
 

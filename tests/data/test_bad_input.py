@@ -187,10 +187,14 @@ def test_unusable_max_slots(count, folder, output):
     assert f"MAX_SLOTS={count}: " in fail(folder, output, max_slots=count)
 
 
-def test_no_scheduler(folder, output):
+@pytest.mark.parametrize(
+    "cluster", ["tcp://127.0.0.1:1", "garbage", "http://[::1", "tcp://x", "`x`:1"]
+)
+def test_no_scheduler(cluster, folder, output, capfd):
     write_log(folder, ROWS)
-    message = fail(folder, output, cluster="tcp://127.0.0.1:1")
-    assert "CLUSTER=tcp://127.0.0.1:1" in message
+    message = fail(folder, output, cluster=cluster)
+    assert f"CLUSTER={cluster}" in message
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_column_named_by_the_user_is_missing(folder, output):
@@ -200,6 +204,15 @@ def test_column_named_by_the_user_is_missing(folder, output):
     told = "columns thing; timestamp or time or datetime are missing, found who, what, "
     assert told in message and "with ITEM_COLUMN=… TIME_COLUMN=…" in message
     assert "ITEM_COLUMN" in message
+
+
+def test_one_column_for_two_things(folder, output):
+    path = folder / "events.csv"
+    path.write_text("who,what,when\na,b,978300000\n")
+    columns = {"user_column": "who", "item_column": "who", "time_column": "when"}
+    message = fail(path, output, **columns)
+    assert "column who was named for two things" in message
+    assert "USER_COLUMN=…" in message
 
 
 def test_ratings_of_an_event_log_on_another_scale(folder, output):
