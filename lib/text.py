@@ -14,7 +14,7 @@ ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?
 HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}
 JOINERS = "\u200c\u200d"  # invisible, but Persian words and family emoji need them
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-MOVIE_WORDS = re.compile(r"(`[^`(][^`]*`)|\b([Mm])ovie(s?)\b")
+MOVIE_WORDS = re.compile(r"(`[^`]*`)|\b([Mm])ovie(s?)\b")
 
 
 def printable(text: str) -> str:
@@ -62,8 +62,9 @@ def spoken(text: str, item: str) -> str:
         return text
 
     def told(match: re.Match) -> str:
-        if match[1]:
-            return match[1]
+        if code := match[1]:
+            inner = spoken(code[1:-1], item)
+            return f"`{inner}`" if code.startswith("`(") else code
         word = plural(item) if match[3] else item
         return word[0].upper() + word[1:] if match[2] == "M" else word
 

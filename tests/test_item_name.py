@@ -42,8 +42,8 @@ def test_words_follow_the_item():
     assert [plural(w) for w in ("page", "entry", "box", "day")] == [
         *("pages", "entries", "boxes", "days")
     ]
-    text = "Movies (`movies.parquet`): one MovieLens movie. `(batch, movie)`"
-    told = "Pages (`movies.parquet`): one MovieLens page. `(batch, page)`"
+    text = "Movies (`movies.parquet`): one MovieLens movie. `(batch, movie)`: Movies"
+    told = "Pages (`movies.parquet`): one MovieLens page. `(batch, page)`: Pages"
     assert spoken(text, "page") == told
     assert spoken(text, "movie") == text
 
@@ -80,7 +80,7 @@ def test_the_report_speaks_of_pages_alone(tmp_path):
         timeout=900,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    run = tmp_path / "report" / "views-day"
+    run = tmp_path / "report" / "views.csv-day"
     pages = PdfReader(run / "report.pdf").pages
     text = " ".join(" ".join(page.extract_text() for page in pages).split())
     assert "Forecasting the popularity of pages" in text
@@ -89,9 +89,9 @@ def test_the_report_speaks_of_pages_alone(tmp_path):
     appendix = after.partition("A Details")[2].partition("How this report was made")[0]
     found = re.findall(rf".{{40}}{ABSENT}.{{40}}", before + appendix)
     assert not found, found
-    for figure in (tmp_path / "figures" / "views-day").glob("02_*.svg"):
+    for figure in (tmp_path / "figures" / "views.csv-day").glob("02_*.svg"):
         assert figure.stem not in ("02_ratings", "02_densities", "02_boxes")
     record = json.loads(
-        (tmp_path / "data" / "processed" / "views-day" / "meta.json").read_text()
+        (tmp_path / "data" / "processed" / "views.csv-day" / "meta.json").read_text()
     )
     assert record["item_name"] == "page"

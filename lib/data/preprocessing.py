@@ -51,7 +51,7 @@ from lib.schema import (
     TIMESTAMP,
     USER,
 )
-from lib.text import plural, shown_text
+from lib.text import plural, shown_text, spoken
 
 TABLES = ("requests", "movies", "users", "panel", "slots", "returning", "hours")
 FILES = [f"{name}.parquet" for name in TABLES]
@@ -122,6 +122,8 @@ def preprocess(
             table.write_parquet(work / f"{name}.parquet")
         meta = _meta(source, slot, max_slots, work, repairs)
         meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
+        for found in (*meta["repairs"], *meta["notes"]):
+            found["what"] = spoken(found["what"], item_name)
         (work / META).write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
     return meta
 

@@ -317,9 +317,11 @@ def week_rhythm(log: Requests) -> Figure:
     return fig
 
 
-def month_rhythm(grid: Grid) -> Figure:
-    """Requests by month of the year, each relative to its year's mean month."""
+def month_rhythm(grid: Grid) -> Figure | None:
+    """Requests by month, relative to its year's mean month; None below a year."""
     monthly = pd.Series(grid.counts.sum(axis=1), grid.slots).resample("MS").sum()
+    if len(monthly) < 12:
+        return None
     relative = monthly / monthly.groupby(monthly.index.year).transform("mean")
     frame = pd.DataFrame({"month": monthly.index.month, "traffic": relative})
     fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
