@@ -2,7 +2,22 @@
 
 import logging
 import os
+import sys
 from importlib import import_module
+from types import TracebackType
+
+
+def _end_quietly(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Say nothing more than a line of Ctrl-C while modules are still being imported."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("stopped; the same command goes on from here", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _end_quietly
 
 # TensorFlow reads both once, on import: without them it prints lines that differ from
 # machine to machine and spoil the comparison of notebook outputs.

@@ -256,3 +256,16 @@ def test_a_relative_output_is_one_place(tmp_path):
             text=True,
         )
         assert done.stdout.strip() == str(expected)
+
+
+def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path):
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "data"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{paths.ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "stopped; the same command goes on from here\n"
+    assert done.returncode in (-2, 130)
