@@ -20,6 +20,7 @@ from lib.report import report_title, whole_document
 from lib.report.exporters import ReportTypstExporter, compiled
 from lib.report.findings import (
     MEASURES,
+    POOL,
     chosen_network,
     read_rows,
     score_figure,
@@ -37,6 +38,7 @@ RUNS = {
     "ml-100k-7d": "MovieLens 100K, 7 days",
     "ml-1m-first-2999-users-7d": "MovieLens 1M (users 1–2999, 57 slots), 7 days",
     "ml-latest-small.zip-91d": "MovieLens Latest Small (2018), 91 days",
+    "ml-latest-small-2016-91d": "MovieLens Latest Small (2016), 91 days",
 }
 RECOMMENDERS = {
     "recommenders-ml-100k": "MovieLens 100K",
@@ -67,18 +69,23 @@ def as_text(column: pd.Series, digits: int, higher: bool) -> pd.Series:
 
 
 def overview() -> str:
-    """The README's table: network / best other forecast, in every measure."""
+    """The README's table: default pool / network / best other, in every measure."""
     table = {}
     for run, title in RUNS.items():
         rows = stored(run)
         row = {"network": label(chosen_network(rows))}
+        everything = scores(rows)
         for metric, pair in side_by_side(rows).iterrows():
-            mine, other = (told(pair[who], metric) for who in ("network", "other"))
-            shown = (
-                f"**{mine}** / {other}" if pair["better"] else f"{mine} / **{other}**"
+            three = pd.Series(
+                [everything.loc[POOL, metric], pair["network"], pair["other"]]
             )
-            row[MEASURES[metric][0]] = shown
-        row["reference RMSE"] = told(scores(rows)["rmse_floor"].iloc[0], "rmse")
+            best = three.max() if metric in HIGHER_IS_BETTER else three.min()
+            shown = [
+                told(x, metric) if x < best or x > best else f"**{told(x, metric)}**"
+                for x in three
+            ]
+            row[MEASURES[metric][0]] = " / ".join(shown)
+        row["reference RMSE"] = told(everything["rmse_floor"].iloc[0], "rmse")
         table[title] = row
     return markdown(pd.DataFrame.from_dict(table, orient="index").rename_axis("data"))
 
@@ -91,7 +98,7 @@ def with_results(text: str) -> str:
 
 
 def popularity() -> Iterable[str]:
-    """Every model of the three stored runs, in every measure."""
+    """Every model of the stored runs, in every measure."""
     for run, title in RUNS.items():
         table = scores(stored(run)).sort_values("cross_entropy", ascending=False)
         shown = {
