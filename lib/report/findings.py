@@ -142,10 +142,17 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
     return lines
 
 
+def untried(rows: pd.DataFrame) -> list[str]:
+    """Labels of the opponents on the test slots that no cut-off was tried with."""
+    met = rows.loc[rows["protocol"] == "rolling", "model"]
+    others = {*scores(rows).index} - of_networks(rows) - {*met}
+    return sorted(label(name) for name in others)
+
+
 def _luck(rows: pd.DataFrame) -> str:
     """Over several cut-offs: which opponents the ensemble is better than for sure."""
-    rows = rows[(rows["protocol"] == "rolling") & rows["setting"].str.match("minus ")]
-    ends = rows.pivot_table(index="setting", columns="metric", values="value")
+    rolled = rows[(rows["protocol"] == "rolling") & rows["setting"].str.match("minus ")]
+    ends = rolled.pivot_table(index="setting", columns="metric", values="value")
     if "cross_entropy_high" not in ends:
         return ""
     sure = ends["cross_entropy_high"] < 0
@@ -154,7 +161,9 @@ def _luck(rows: pd.DataFrame) -> str:
         f"(95 % interval) than {sure.sum()} of {len(ends)} opponents"
     )
     names = [label(name.removeprefix("minus ")) for name in ends.index[~sure]]
-    return text + (f", not than {', '.join(names)}." if names else ".")
+    text += f", not than {', '.join(names)}." if names else "."
+    missing = ", ".join(untried(rows))
+    return text + (f" Not tried there: {missing}." if missing else "")
 
 
 def score_figure(rows: pd.DataFrame) -> Figure | None:

@@ -27,6 +27,7 @@ from lib.report.findings import (
     scores,
     side_by_side,
     told,
+    untried,
 )
 from lib.schema import SAMPLE
 
@@ -114,8 +115,8 @@ def popularity() -> Iterable[str]:
 
 def _rolling(rows: pd.DataFrame) -> str:
     """The ensemble against every opponent, every model fitted anew at each cut-off."""
-    rows = rows[(rows["protocol"] == "rolling") & (rows["setting"] != "")]
-    ends = rows.pivot(index="setting", columns="metric", values="value")
+    rolled = rows[(rows["protocol"] == "rolling") & (rows["setting"] != "")]
+    ends = rolled.pivot(index="setting", columns="metric", values="value")
     verdicts = {
         "cross-entropy": ("cross_entropy_high", "cross_entropy_low", -1),
         "RMSE": ("rmse_high", "rmse_low", -1),
@@ -130,7 +131,8 @@ def _rolling(rows: pd.DataFrame) -> str:
             f"worse than {', '.join(lost) or 'none'}."
         )
     head = "Several cut-offs, the ensemble against each opponent, beyond chance (95 %):"
-    return "\n".join([head, "", *lines])
+    missing = ", ".join(untried(rows)) or "none"
+    return "\n".join([head, "", *lines, f"- Opponents not tried there: {missing}."])
 
 
 def experiments() -> str:

@@ -2,10 +2,11 @@
 
 import re
 
+import pandas as pd
 import pytest
 
 from lib.paths import ROOT
-from lib.report.findings import abstract, chosen_network, scores, side_by_side
+from lib.report.findings import abstract, chosen_network, scores, side_by_side, untried
 from lib.report.readme import (
     RECOMMENDERS,
     RESULTS,
@@ -43,6 +44,16 @@ def test_losses_are_told_as_plainly_as_wins():
         )
         assert ("above the best other" in text) == above
         assert "beats" not in text
+
+
+def test_opponents_that_met_fewer_slots_are_named():
+    rows = stored("ml-100k-7d")
+    assert untried(rows) == [
+        *("LightGBM on the start", "Linear softmax", "Start: EWMA, newcomers")
+    ]
+    assert ", ".join(untried(rows)) in " ".join(abstract(rows))
+    more = rows[rows["model"] == "linear"].assign(protocol="rolling")
+    assert "Linear softmax" not in untried(pd.concat([rows, more]))
 
 
 def test_validation_chooses_the_network_and_the_test_slots_do_not():
