@@ -1,6 +1,8 @@
 """Command line of the project: `python -m lib data|report|recommenders|…`."""
 
+import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -15,6 +17,7 @@ from lib.recommenders.app import commands
 from lib.schema import SAMPLE
 
 COLUMNS = ("user", "item", "time", "rating")
+BACKENDS = ("tensorflow", "jax", "torch")  # of Keras
 
 
 def option(name: str, text: str, default: str = "", **more):
@@ -57,6 +60,13 @@ def run_options(command):
 @click.group(context_settings={"max_content_width": 88})
 def main():
     """Forecast how popular each movie will be in the next time slot."""
+    backend = os.environ.get("KERAS_BACKEND")
+    if backend and (backend not in BACKENDS or find_spec(backend) is None):
+        raise UserError(
+            f"KERAS_BACKEND={backend}: not installed here; expected "
+            f"{', '.join(name for name in BACKENDS if find_spec(name)) or 'none'}: "
+            "leave it out, or install that package into .venv"
+        )
 
 
 @main.command()

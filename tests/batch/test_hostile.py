@@ -8,6 +8,7 @@ import click
 import pytest
 
 from lib import command_line, paths
+from lib.__main__ import main
 from lib.batch import sweep
 from lib.batch.run import Run, check_run, lock, run_all
 from lib.errors import UserError
@@ -269,3 +270,13 @@ def test_ctrl_c_while_modules_are_imported_is_one_line(tmp_path):
     )
     assert done.stderr == "stopped; the same command goes on from here\n"
     assert done.returncode in (-2, 130)
+
+
+@pytest.mark.parametrize("backend", ["zzz", "../x", "tensorflow.keras"])
+def test_a_backend_that_is_not_there_is_told_in_one_line(monkeypatch, capsys, backend):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr(sys, "argv", ["lib", "data"])
+    assert command_line.run(main, "stopped") == command_line.FAILED
+    line = capsys.readouterr().err
+    assert line.startswith(f"KERAS_BACKEND={backend}: not installed here; expected ")
+    assert line.count("\n") == 1
