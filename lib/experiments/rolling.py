@@ -20,8 +20,9 @@ from lib.evaluation.splits import Split, rolling_origins
 from lib.experiments.comparison import TUNED_FOR
 from lib.experiments.task import Task, mean_forecast, mean_shares
 from lib.forecast.baselines import rolling_naive
-from lib.forecast.boosted_trees import calendar, lightgbm_forecasts
+from lib.forecast.boosted_trees import lightgbm_forecasts
 from lib.forecast.features import build_features
+from lib.forecast.lags import calendar
 from lib.forecast.trainer import Settings, run
 
 METRICS = ("cross_entropy", "rmse", "hit_ratio_at_50")

@@ -23,8 +23,9 @@ from lib.data.arrays import scratch
 from lib.data.grid import Grid
 from lib.evaluation.metrics import shares, single
 from lib.evaluation.splits import Split
-from lib.forecast.boosted_trees import calendar, lightgbm_forecasts, residual_trees
+from lib.forecast.boosted_trees import lightgbm_forecasts, residual_trees
 from lib.forecast.features import Features
+from lib.forecast.lags import calendar
 from lib.forecast.linear import Fitted, linear_forecast
 
 DRAWN = 0.5  # to equal weights

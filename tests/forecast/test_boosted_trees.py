@@ -6,9 +6,9 @@ from lib.evaluation.metrics import score, shares
 from lib.evaluation.splits import time_split
 from lib.forecast import boosted_trees as opponents
 from lib.forecast.boosted_trees import (
-    lag_rows,
     lightgbm_forecasts,
 )
+from lib.forecast.lags import lag_rows
 from tests.realdata import dense_counts
 
 
