@@ -83,7 +83,7 @@ def test_a_notebook_runs_and_takes_what_is_typed(lab, tmp_path, place):
         told = run_all(browser, lab, "01_preprocess.ipynb", ends, SLOT)
         assert '"output_type":"error"' not in told
         assert (place / "data" / "processed" / "sample-month" / "meta.json").is_file()
-        ends = "notebook 01_preprocess writes it: run it"
+        ends = "first run notebook 01_preprocess"
         told = run_all(browser, lab, "06_compare_models.ipynb", ends)
         assert "Traceback" not in told and told.count('"output_type":"error"') == 1
     finally:
