@@ -17,7 +17,8 @@ def _end_quietly(
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = _end_quietly
+if sys.argv[:1] == ["-m"]:  # so `python -m lib` is called while its imports run
+    sys.excepthook = _end_quietly
 
 # TensorFlow reads both once, on import: without them it prints lines that differ from
 # machine to machine and spoil the comparison of notebook outputs.
