@@ -54,9 +54,10 @@ def charts(run_dir: Path, processed: Path | None, meta: dict) -> list[dict]:
     found, item = [], meta.get("item_name", "movie")
     if processed and (run_dir / "forecast.csv").is_file():
         text = (
-            f"Requests of a {item}: the log, what the networks forecast in the test "
-            "slots, and the slots to come with their 95 % interval. Choose a name; a "
-            "click on the legend shows one line alone, with the shift key several."
+            f"Requests of a {item}: the log, the networks' shares of the test slots "
+            "times the true traffic, and the slots to come with their 95 % interval. "
+            "Choose a name; a click on the legend shows one line alone, with the shift "
+            "key several."
         )
         spec = history_chart(run_dir / "forecast.csv", processed, item)
         found.append({"id": "chart-history", "text": text, "spec": spec})
