@@ -1,6 +1,5 @@
 """What every notebook does alike: name its run, save figures, tables and numbers."""
 
-import json
 from collections.abc import Mapping
 
 import pandas as pd
@@ -45,8 +44,7 @@ class Notebook:
     @property
     def meta(self) -> dict:
         """What preprocessing recorded about the data; empty before it ran."""
-        path = self.processed / "meta.json"
-        return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return paths.recorded(self.run)
 
     def spoken(self, text: str) -> str:
         """A text of ours that names what is requested as the data do."""

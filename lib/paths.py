@@ -5,6 +5,7 @@ variable POPULARITY_OUTPUT names another folder (the tests do, so that they neve
 the results of a real run).
 """
 
+import json
 import os
 import re
 from pathlib import Path
@@ -17,6 +18,19 @@ PROCESSED = OUTPUT / "data" / "processed"
 FIGURES = OUTPUT / "figures"
 REPORT = OUTPUT / "report"
 LONGEST = 120  # characters of a folder's name; with what is added, systems take 255
+
+
+def recorded(run: str) -> dict:
+    """What preprocessing recorded about a run's data in meta.json.
+
+    Empty where it has not run yet or the file is damaged: notebook 01 writes it, and
+    `lib.data.preprocessing.read_meta` says so where the data are needed.
+    """
+    try:
+        meta = json.loads((PROCESSED / run / "meta.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return meta if isinstance(meta, dict) else {}
 
 
 def resolve(dataset: str) -> Path:

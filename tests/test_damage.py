@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from lib import paths
-from lib.batch.run import read_meta as meta_of_run
 from lib.data.arrays import made_once
 from lib.data.grid import TABLES, load_grid
 from lib.data.preprocessing import FILES, META, preprocess, read_meta
@@ -152,7 +151,7 @@ def test_tables(damage, name, log):
         with pytest.raises(UserError) as caught:
             read(folder)
         one_line(caught)
-    assert isinstance(meta_of_run("log.csv-week"), dict)  # of a report: made again
+    assert isinstance(paths.recorded("log.csv-week"), dict)  # of a report: made again
     preprocess(str(log), "week")
     assert read_meta(folder)["rows"] == 400
     np.testing.assert_array_equal(load_grid(folder).counts, before)

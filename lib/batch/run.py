@@ -8,7 +8,6 @@ each step leaves a stamp of its own (`lib.batch.stamps`).
 
 import contextlib
 import importlib
-import json
 import os
 import re
 import runpy
@@ -364,7 +363,7 @@ class Report:
 
     def _described(self, files: list[str]) -> dict:
         inputs = [
-            read_meta(self.run.key),
+            paths.recorded(self.run.key),
             self.run.title,
             stamps.reporting_digest(),
             [stamps.file_digest(path) for path in self.executed],
@@ -378,7 +377,7 @@ class Report:
     def execute(self) -> None:
         """Build both files."""
         reporting = load("lib.report")
-        meta, began = read_meta(self.run.key), time.perf_counter()
+        meta, began = paths.recorded(self.run.key), time.perf_counter()
         reporting.build_report(
             self.run.home,
             notebooks=self.executed,
@@ -389,13 +388,3 @@ class Report:
         )
         took = time.perf_counter() - began
         stamps.write(self.stamp, self._described(self.made), took)
-
-
-def read_meta(run: str) -> dict:
-    """What preprocessing recorded about the data; empty where it recorded nothing."""
-    path = paths.PROCESSED / run / "meta.json"
-    try:
-        meta = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):  # not there yet, or damaged: notebook 01 writes it
-        return {}
-    return meta if isinstance(meta, dict) else {}

@@ -3,7 +3,6 @@
 `make readme` calls it. Every number comes from report/<run>/results.csv.
 """
 
-import json
 import re
 from collections.abc import Iterable
 
@@ -197,10 +196,9 @@ def results_page() -> str:
 def first_page() -> bool:
     """Draw the first page of the sample's report; False where none was made."""
     run = paths.run_name(SAMPLE, "week")
-    home, record = paths.REPORT / run, paths.PROCESSED / run / "meta.json"
-    if not record.is_file() or not (home / "forecast.csv").is_file():
+    home, meta = paths.REPORT / run, paths.recorded(run)
+    if not meta or not (home / "forecast.csv").is_file():
         return False
-    meta = json.loads(record.read_text("utf-8"))
     document = whole_document(
         home, notebooks=[], meta=meta, title=report_title(meta, run)
     )
