@@ -55,10 +55,10 @@ def lightgbm_forecasts(
 ) -> dict[str, Fitted]:
     """Fit, tune and apply boosted trees; nothing from the test slots is used.
 
-    The slot to begin with, leaves, number of trees and the part spread evenly over all
-    movies are chosen by grid search on the validation slots with trees fitted on the
-    training slots. The trees are then fitted again on both, and forecast the test
-    slots. The cells of a large grid are drawn (`lib.forecast.cells`).
+    Leaves, number of trees and the part spread evenly over all movies are chosen by
+    grid search on the validation slots with trees fitted on the training slots. The
+    trees are then fitted again on both, and forecast the test slots. The cells of a
+    large grid are drawn (`lib.forecast.cells`).
 
     Args:
         counts: (T, M) requests.
@@ -75,37 +75,29 @@ def lightgbm_forecasts(
     metrics = tuple(metrics)
     both = range(min(1, split.train.stop - 1), split.test.start)
     cells = _cells(_lagged(counts, both, known), counts, both)
-    boosters = {}
-    for first in beginnings(split.train):
-        table = cells.between(first, split.train.stop).table()
-        for leaves in LEAVES:
-            trees = _fit(table, leaves, max(ROUNDS), seed, threads)
-            boosters[first, leaves] = trees
+    table = cells.between(0, split.train.stop).table()
+    boosters = {n: _fit(table, n, max(ROUNDS), seed, threads) for n in LEAVES}
     chosen = _choose(boosters, counts, split, metrics, known)
-    late = {}
-    for metric, ((first, leaves), rounds, *_) in chosen.items():
-        table = cells.between(first, both.stop).table()
-        late[metric] = _fit(table, leaves, rounds, seed, threads)
+    table = cells.between(0, both.stop).table()
+    late = {
+        metric: _fit(table, leaves, rounds, seed, threads)
+        for metric, (leaves, rounds, *_) in chosen.items()
+    }
     forecasts = {metric: scratch(counts.shape) for metric in metrics}
     told = every(range(len(counts)), "boosted trees on lags")
     for t, x in zip(told, lag_rows(counts, **known), strict=False):
-        for metric, (fit, rounds, epsilon, _) in chosen.items():
+        for metric, (leaves, rounds, epsilon, _) in chosen.items():
             if t >= since:
-                trees = boosters[fit] if t < both.stop else late[metric]
+                trees = boosters[leaves] if t < both.stop else late[metric]
                 forecasts[metric][t] = mix(_predict(trees, x, rounds), epsilon)
     return {
         metric: Fitted(
             forecasts[metric],
-            {
-                "leaves": leaves,
-                "trees": rounds,
-                "epsilon": epsilon,
-                "first_slot": first,
-            },
+            {"leaves": leaves, "trees": rounds, "epsilon": epsilon},
             value,
             late[metric],
         )
-        for metric, ((first, leaves), rounds, epsilon, value) in chosen.items()
+        for metric, (leaves, rounds, epsilon, value) in chosen.items()
     }
 
 
@@ -186,7 +178,7 @@ def apply_to_lags(
 
 
 def _choose(boosters, counts, split, metrics, known) -> dict[str, tuple]:
-    """Metric → fit, trees and ε of its least mean over the validation slots."""
+    """Metric → leaves, trees and ε of its least mean over the validation slots."""
     amounts, values = NAIVE["ewma"].amounts, {metric: [] for metric in metrics}
     measures = {"cross_entropy": cross_entropy_per_slot, "rmse": mse_per_slot}
     rows, slots = lag_rows(counts, **known), busy(counts, split.validation)

@@ -8,11 +8,8 @@ yet. `Keeper` writes weights, optimizer and history as one file, whole or not at
 
 import hashlib
 import json
-import math
 import os
 import time
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,18 +20,27 @@ import pandas as pd
 from lib.data.arrays import identity
 from lib.evaluation.splits import Split
 from lib.files import locked, read_facts, replacing, write_facts, write_text
-from lib.forecast import batches, features, losses, networks, sequences, start
+from lib.forecast import (
+    batches,
+    callbacks,
+    features,
+    losses,
+    networks,
+    sequences,
+    start,
+)
 from lib.forecast.batches import Columns, SampledSlots, SlotBatches
-from lib.forecast.device import set_learning_rate, stream
+from lib.forecast.callbacks import CosineDecay, Keeper
+from lib.forecast.device import stream
 from lib.forecast.features import Features
 from lib.forecast.networks import fresh_model
 from lib.forecast.sequences import JOINT, MANY_TO_MANY, inputs, targets
-from lib.progress import announce
 
 SAMPLED_LOSSES = ("categorical_crossentropy", "poisson")  # sums over requests
 WHOLE = 20_000  # movies up to which only the mini-batches of type 3 are drawn
 EVENLY = 4  # times as many are drawn for losses that are means over movies
-CODE = [m.__file__ for m in (batches, features, losses, networks, sequences, start)]
+LEARNT_WITH = (batches, callbacks, features, losses, networks, sequences, start)
+CODE = [module.__file__ for module in LEARNT_WITH]
 
 
 @dataclass(frozen=True)
@@ -290,84 +296,6 @@ def slot_weights(traffic: np.ndarray, cutoff: int) -> np.ndarray:
     """
     weights = np.sqrt(traffic)
     return (weights / weights[:cutoff].mean()).astype(np.float32)
-
-
-class CosineDecay(keras.callbacks.Callback):
-    """Step sizes that fall along a cosine to nothing (Loshchilov and Hutter, 2017).
-
-    Set whenever training returns to Python, for the middle of the steps until it does
-    so again. A schedule inside of the optimizer would be a part of the traced graph.
-    """
-
-    def __init__(self, initial: float, epochs: int, steps: int):
-        """Keep the size of the first step and how many steps there will be.
-
-        Args:
-            initial: step size at the start.
-            epochs: epochs of the whole training.
-            steps: batches of an epoch.
-        """
-        super().__init__()
-        self.initial, self.epochs, self.steps = initial, epochs, steps
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_begin(self, batch, logs=None):
-        until = min(batch + self.model.steps_per_execution, self.steps)
-        done = (self.epoch + (batch + until) / 2 / self.steps) / self.epochs
-        rate = self.initial / 2 * (1 + math.cos(math.pi * done))
-        set_learning_rate(self.model, rate)
-
-
-class Keeper(keras.callbacks.Callback):
-    """Keeps a training after every epoch in a file, to go on from; tells its loss."""
-
-    def __init__(self, path: Path, name: str, epochs: int):
-        super().__init__()
-        self.path, self.name, self.epochs = path, name, epochs
-        self.history: list[dict] = []
-
-    def restore(self, model: keras.Model) -> int:
-        """Load what a stopped training kept, and tell how many epochs were done."""
-        variables = self._variables(model)
-        try:
-            with np.load(self.path) as state:
-                history = json.loads(str(state["history"]))
-                values = [state[f"v{number}"] for number in range(len(variables))]
-        except FileNotFoundError:
-            return 0
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ):
-            announce(f"{self.path}: damaged, the training begins again")
-            return 0
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-        self.history = history
-        return len(history)
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs = {key: float(value) for key, value in (logs or {}).items()}
-        self.history.append(logs)
-        values = {f"v{i}": np.asarray(v) for i, v in enumerate(self._variables())}
-        with replacing(self.path) as part:
-            np.savez(
-                part, allow_pickle=False, history=json.dumps(self.history), **values
-            )
-        told = " · ".join(
-            f"{key} {logs[key]:.4f}" for key in ("loss", "val_loss") if key in logs
-        )
-        announce(f"{self.name} · epoch {epoch + 1}/{self.epochs} · {told}")
-
-    def _variables(self, model: keras.Model | None = None):
-        model = model or self.model
-        return model.variables + model.optimizer.variables
 
 
 def fit(

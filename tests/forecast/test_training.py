@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lib.evaluation.splits import time_split
-from lib.forecast import trainer
+from lib.forecast import callbacks, trainer
 from lib.forecast.batches import SampledSlots, SlotBatches
 from lib.forecast.features import build_features
 from lib.forecast.losses import LOSSES, categorical_crossentropy
@@ -43,7 +43,9 @@ class Killed(Exception):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize(("where", "time"), [("announce", 3), ("os.replace", 3)])
+@pytest.mark.parametrize(
+    ("where", "time"), [("lib.forecast.callbacks.announce", 3), ("os.replace", 3)]
+)
 def test_a_stopped_training_ends_with_the_same_numbers(
     tmp_path, monkeypatch, where, time
 ):
@@ -57,9 +59,9 @@ def test_a_stopped_training_ends_with_the_same_numbers(
             raise Killed
         return real(*_)
 
-    real = {"announce": trainer.announce, "os.replace": os.replace}[where]
+    real = os.replace if where == "os.replace" else callbacks.announce
     with monkeypatch.context() as patch:
-        patch.setattr(f"lib.forecast.trainer.{where}", stop)
+        patch.setattr(where, stop)
         with pytest.raises(Killed):
             small_training(tmp_path / "b", epochs=6)
     resumed, again = small_training(tmp_path / "b", epochs=6)
@@ -80,7 +82,7 @@ def test_the_step_size_falls_along_a_cosine_to_nothing(at_once):
             rates.append(float(self.model.optimizer.learning_rate))
 
     batches = SlotBatches(views, counts, range(10))
-    decay = trainer.CosineDecay(0.02, epochs=2, steps=10)
+    decay = callbacks.CosineDecay(0.02, epochs=2, steps=10)
     model.fit(batches, epochs=2, callbacks=[decay, Watch()], verbose=0, shuffle=False)
     middles = {1: np.arange(20) + 0.5, 4: [2, 6, 9, 12, 16, 19], 32: [5, 15]}
     done = np.array(middles[model.steps_per_execution]) / 20
