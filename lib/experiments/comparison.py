@@ -29,10 +29,11 @@ from lib.evaluation.metrics import (
     hit_ratio_at_k_per_slot,
     mse_basket_floor,
 )
-from lib.experiments.task import Task, load_forecasts, mean_shares, normalised
+from lib.experiments.task import Task, load_forecasts, mean_shares
 from lib.figures.style import NETWORKS
 from lib.forecast.baselines import NAIVE
 from lib.forecast.combination import Combination, combine, companions, pooled
+from lib.forecast.features import Features
 from lib.progress import every
 from lib.schema import MOVIE, TIMESTAMP, USER
 
@@ -55,10 +56,16 @@ def other_forecasts(task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
     found = companions(task.grid, task.features, task.split, TUNED_FOR)
     forecasts = {name: fitted.forecast for name, fitted in found.items()}
     for_rmse = forecasts.pop("lightgbm_rmse")
-    start = scratch(task.grid.counts.shape)
-    for t, log_share in enumerate(task.features.log_ewma):
-        start[t] = np.exp(log_share, dtype=float)
-    return forecasts | {"start": normalised(start)}, for_rmse
+    return forecasts | {"start": start_shares(task.features)}, for_rmse
+
+
+def start_shares(data: Features, since: int = 0) -> np.ndarray:
+    """Shares (T, M) that the networks start from; rows before `since` are zero."""
+    start = scratch(data.log_ewma.shape)
+    for t in range(since, len(start)):
+        row = np.exp(data.log_ewma[t], dtype=float)
+        start[t] = row / row.sum()
+    return start
 
 
 def pool(task: Task, forecasts: Mapping[str, np.ndarray]) -> Combination:

@@ -1,12 +1,13 @@
 """All forecasters from several cut-offs: the rolling-origin part of notebook 06.
 
 Everything is fitted anew at each cut-off with what lies before it, and judged on the
-slots up to the next one (`splits.rolling_origins`). The simple forecasts and
-LightGBM are tuned anew, too; the networks keep their settings.
+slots up to the next one (`splits.rolling_origins`). All opponents are tuned anew, too;
+the networks keep their settings.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,11 @@ from lib.data.grid import Grid
 from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
-from lib.experiments.comparison import TUNED_FOR
+from lib.experiments.comparison import TUNED_FOR, start_shares
 from lib.experiments.task import Task, mean_forecast, mean_shares
 from lib.forecast.baselines import rolling_naive
-from lib.forecast.boosted_trees import lightgbm_forecasts
+from lib.forecast.combination import companions
 from lib.forecast.features import build_features
-from lib.forecast.lags import calendar
 from lib.forecast.trainer import Settings, run
 
 METRICS = ("cross_entropy", "rmse", "hit_ratio_at_50")
@@ -84,36 +84,41 @@ def rolling_networks(
 
 
 def rolling_opponents(task: Task, n_origins: int) -> dict[str, pd.DataFrame]:
-    """The simple forecasts and LightGBM from several cut-offs.
+    """The simple forecasts and the opponents that learn, from several cut-offs.
 
-    Each is tuned at every cut-off, for cross-entropy and for the RMSE, see
-    `lib.evaluation.evaluate.judged_on_both`.
+    Each is tuned at every cut-off; simple forecasts and LightGBM for cross-entropy and
+    for the RMSE, see `lib.evaluation.evaluate.judged_on_both`.
 
     Returns:
         model → per-slot table of `lib.evaluation.evaluate.evaluate_rolling`.
     """
     counts = task.grid.counts
     origins = rolling_origins(len(task.grid.slots), n_origins)
+    memory: dict[tuple, dict[str, np.ndarray]] = {}
 
-    memory: dict[tuple, dict] = {}
+    def found(counts: np.ndarray, split: Split) -> dict[str, np.ndarray]:
+        key, since = (split, identity(counts)), split.test.start
+        if key not in memory:
+            grid = _given(task, counts)
+            data = build_features(grid, split, task.folder / "training")
+            fitted = companions(grid, data, split, TUNED_FOR, since)
+            memory[key] = {name: one.forecast for name, one in fitted.items()}
+            memory[key]["start"] = start_shares(data, since)
+        return memory[key]
 
-    def trees(metric: str):
-        def forecaster(counts: np.ndarray, split: Split) -> np.ndarray:
-            key = split, identity(counts)
-            if key not in memory:
-                known = calendar(_given(task, counts))
-                memory[key] = lightgbm_forecasts(
-                    counts, split, since=split.test.start, **known
-                )
-            return memory[key][metric].forecast
-
-        return forecaster
+    def rolled(name: str) -> pd.DataFrame:
+        forecaster = partial(_one_of, found, name)
+        return evaluate_rolling(forecaster, counts, origins)
 
     tables = rolling_naive(counts, origins)
-    tables["lightgbm"] = judged_on_both(
-        *(evaluate_rolling(trees(metric), counts, origins) for metric in TUNED_FOR)
-    )
+    tables |= {name: rolled(name) for name in ("start", "linear", "lightgbm_residual")}
+    tables["lightgbm"] = judged_on_both(rolled("lightgbm"), rolled("lightgbm_rmse"))
     return tables
+
+
+def _one_of(found, name: str, counts: np.ndarray, split: Split) -> np.ndarray:
+    """One of the forecasts that are made together."""
+    return found(counts, split)[name]
 
 
 def _given(task: Task, counts: np.ndarray) -> Grid:

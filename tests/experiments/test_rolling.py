@@ -22,13 +22,15 @@ def tables(small_task):
     networks = rolling.rolling_networks(small_task, SETTINGS, [0], 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opponents, "ROUNDS", (10, 30))
+        patch.setattr(opponents, "RESIDUAL_ROUNDS", (5,))
         others = rolling.rolling_opponents(small_task, 2)
     return networks | others
 
 
 @pytest.mark.slow
 def test_all_models_meet_the_same_slots(tables):
-    assert set(tables) == {"lstm", "gru", "ensemble", "lightgbm", *NAIVE}
+    informed = {"start", "linear", "lightgbm_residual", "lightgbm"}
+    assert set(tables) == {"lstm", "gru", "ensemble", *informed, *NAIVE}
     first = tables["lstm"]
     assert first["origin"].nunique() == 2
     for table in tables.values():
@@ -67,10 +69,11 @@ def test_what_is_rolled_reads_the_counts_it_is_given(small_task):
         patch.setattr(rolling, "rolling_naive", lambda *_: {})
         patch.setattr(rolling, "judged_on_both", lambda *_: None)
         patch.setattr(opponents, "ROUNDS", (10,))
+        patch.setattr(opponents, "RESIDUAL_ROUNDS", (5,))
         rolling.rolling_networks(small_task, SETTINGS[:1], [0], 2)
         # enough rows for the least leaf of a tree
         rolling.rolling_opponents(replace(small_task, grid=make_grid(40, 150)), 2)
-    assert len(seen) == 4
+    assert len(seen) == 7
 
 
 def test_stored_peers_count_only_for_the_same_slots(tmp_path, monkeypatch):
