@@ -67,10 +67,33 @@ def first_damaged(folder: Path, sums: Mapping[str, int]) -> str:
     return ""
 
 
+def write_sealed(path: Path, content: dict) -> None:
+    """Write a JSON object with a checksum of its own, for `read_sealed`."""
+    seal = {"crc32": _seal_of(content)}
+    write_text(path, json.dumps(content | seal, indent=1) + "\n")
+
+
+def read_sealed(path: Path) -> dict:
+    """What `write_sealed` wrote, to the last digit.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is damaged, or something else.
+    """
+    content = json.loads(path.read_text("utf-8"))
+    if not isinstance(content, dict) or content.pop("crc32", 0) != _seal_of(content):
+        raise ValueError(f"{path}: not as it was written")
+    return content
+
+
+def _seal_of(content: dict) -> int:
+    return zlib.crc32(json.dumps(content).encode())
+
+
 def write_facts(folder: Path, facts: dict, names: Iterable[str]) -> None:
     """Seal files that are complete, with what is known of them in JSON's types."""
     sums = {name: checksum(folder / name) for name in names}
-    write_text(folder / FACTS, json.dumps({"facts": facts, "sums": sums}))
+    write_sealed(folder / FACTS, {"facts": facts, "sums": sums})
 
 
 def read_facts(folder: Path) -> dict | None:
@@ -79,16 +102,16 @@ def read_facts(folder: Path) -> dict | None:
     The latter is told in a line, since the reader makes all of them again.
     """
     try:
-        found = json.loads((folder / FACTS).read_text("utf-8"))
-        facts, damaged = found["facts"], first_damaged(folder, found["sums"])
+        found = read_sealed(folder / FACTS)
+        damaged = first_damaged(folder, found["sums"])
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        facts, damaged = None, FACTS
-    if damaged or not isinstance(facts, dict):
-        print(f"{folder / (damaged or FACTS)}: damaged, it is made again")
+    except (OSError, ValueError, KeyError):
+        damaged = FACTS
+    if damaged:
+        print(f"{folder / damaged}: damaged, it is made again")
         return None
-    return facts
+    return found["facts"]
 
 
 def read_network(path: Path):

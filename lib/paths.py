@@ -5,10 +5,11 @@ variable POPULARITY_OUTPUT names another folder (the tests do, so that they neve
 the results of a real run).
 """
 
-import json
 import os
 import re
 from pathlib import Path
+
+from lib.files import read_sealed
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -27,10 +28,9 @@ def recorded(run: str) -> dict:
     `lib.data.preprocessing.read_meta` says so where the data are needed.
     """
     try:
-        meta = json.loads((PROCESSED / run / "meta.json").read_text("utf-8"))
+        return read_sealed(PROCESSED / run / "meta.json")
     except (OSError, ValueError):
         return {}
-    return meta if isinstance(meta, dict) else {}
 
 
 def resolve(dataset: str) -> Path:

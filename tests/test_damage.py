@@ -1,6 +1,6 @@
 """What a run keeps, damaged in every way: noticed, told in a line, and made again."""
 
-import json
+import itertools
 import shutil
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from lib.data.preprocessing import FILES, META, preprocess, read_meta
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
 from lib.figures.requests import requests_of
-from lib.files import read_network
+from lib.files import read_network, read_sealed, write_sealed
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings, run
 from lib.report.front import forecast_table
@@ -190,9 +190,24 @@ def test_a_network_with_damage_or_code(kind, tmp_path):
     assert not proof.exists()
 
 
+def test_no_byte_of_a_sealed_record_changes_unnoticed(tmp_path):
+    path, content = tmp_path / "meta.json", {"name": "é", "n": [1, None], "x": 0.1}
+    write_sealed(path, content)
+    assert read_sealed(path) == content
+    whole = path.read_bytes()
+    for place, bit in itertools.product(range(len(whole)), range(8)):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << bit
+        path.write_bytes(changed)
+        try:
+            assert read_sealed(path) == content  # space may have become a line's end
+        except ValueError:
+            pass
+
+
 def test_a_seal_says_what_it_was_given(training):
     _, whole = training
     (place,) = whole.iterdir()
-    found = json.loads((place / "facts.json").read_text())
+    found = read_sealed(place / "facts.json")
     assert set(found["sums"]) == {"forecast.npy", "history.csv", "network.keras"}
     assert found["facts"]["parameters"] > 0

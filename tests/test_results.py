@@ -7,6 +7,7 @@ import pytest
 
 from lib import paths
 from lib.figures.style import COLORS, LABELS, RECOMMENDER_COLORS, save_figure, use_style
+from lib.files import write_sealed
 from lib.results import (
     Results,
     read_results,
@@ -89,7 +90,7 @@ def test_a_synthetic_run_says_so(output, capsys, monkeypatch):
     monkeypatch.setattr("lib.figures.style.display", lambda *_, **kw: shown.append(kw))
     folder = output / "processed" / "run"
     folder.mkdir(parents=True)
-    (folder / "meta.json").write_text('{"synthetic": true}')
+    write_sealed(folder / "meta.json", {"synthetic": True})
     fig, _ = plt.subplots()
     svg = save_figure(fig, "01_x", "A caption.", "run").with_suffix(".svg")
     assert shown[0]["metadata"]["caption"] == "A caption. Synthetic data."

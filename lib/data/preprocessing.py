@@ -13,12 +13,12 @@ Writes to ``data/processed/<run>/``, so that nobody has to open the data set aga
   unknown; of a set that knows nothing of its users meta["demographics"] is false.
 - panel.parquet, see `lib.data.panel`; slots.parquet and returning.parquet, see
   `lib.data.audience.count_audience`; hours.parquet, see `count_hours` there.
-- meta.json, last of all; `dataset_folder` finds the set's other files by it.
+- meta.json, last of all, sealed by a checksum; `dataset_folder` finds the set's other
+  files by it.
 
 A run that fails leaves the files of the run before it as they were.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -39,7 +39,13 @@ from lib.data.sources import Source, open_dataset
 from lib.data.text_tables import polars_errors
 from lib.data.users import USER_SCHEMA
 from lib.errors import UserError
-from lib.files import checksum, first_damaged, work_folder
+from lib.files import (
+    checksum,
+    first_damaged,
+    read_sealed,
+    work_folder,
+    write_sealed,
+)
 from lib.schema import (
     GENRES,
     MOVIE,
@@ -124,7 +130,7 @@ def preprocess(
         meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
         for found in (*meta["repairs"], *meta["notes"]):
             found["what"] = spoken(found["what"], item_name)
-        (work / META).write_text(json.dumps(meta, indent=2) + "\n", "utf-8")
+        write_sealed(work / META, meta)
     return meta
 
 
@@ -140,11 +146,11 @@ def read_meta(folder: Path, tables: Iterable[str] = FILES) -> dict:
     """
     again = "notebook 01_preprocess (or `make data`) with the same DATASET and SLOT"
     try:
-        meta = json.loads((folder / META).read_text("utf-8"))
+        meta = read_sealed(folder / META)
         damaged = first_damaged(folder, {name: meta["sums"][name] for name in tables})
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UserError(f"{folder / META}: not found; first run {again}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{folder / META}: damaged; run {again} again") from error
     if damaged:
         raise UserError(

@@ -5,7 +5,6 @@ It pools three networks, the linear softmax and trees of two kinds
 of the slots chooses parameters and weights.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,14 @@ from lib.data.slots import end_of_slots, slot_range
 from lib.errors import UserError
 from lib.evaluation.splits import Split
 from lib.experiments.task import mean_forecast
-from lib.files import checksum, first_damaged, new_folder, read_network
+from lib.files import (
+    checksum,
+    first_damaged,
+    new_folder,
+    read_network,
+    read_sealed,
+    write_sealed,
+)
 from lib.forecast import boosted_trees, linear
 from lib.forecast.batches import SlotBatches
 from lib.forecast.combination import Combination, combine, companions, pooled
@@ -179,7 +185,7 @@ def _save(place: Path, members: Members, grid: Grid, split, settings) -> None:
         )
         # A library may crash on a damaged file: each is known by its checksum.
         sums = {path.name: checksum(path) for path in sorted(part.iterdir())}
-        (part / "model.json").write_text(json.dumps(about | {"sums": sums}, indent=1))
+        write_sealed(part / "model.json", about | {"sums": sums})
 
 
 def _predict(model: keras.Model, views, rows: np.ndarray) -> np.ndarray:
@@ -196,14 +202,14 @@ def _read(place: Path) -> dict:
     """
     again = "run make forecast without MODEL=last."
     try:
-        about = json.loads((place / "model.json").read_text("utf-8"))
+        about = read_sealed(place / "model.json")
         changed = first_damaged(place, about["sums"])
     except FileNotFoundError as error:
         missing = Path(error.filename).name
         raise UserError(
             f"{place}: no saved model ({missing} is missing); expected one: {again}"
         ) from error
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"{place / 'model.json'}: damaged; expected what "
             f"make forecast wrote: {again}"

@@ -1,13 +1,12 @@
 """Every fault of the input: one line that says where, what, and what to do."""
 
-import json
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from lib import paths
-from lib.data.preprocessing import preprocess, summary
+from lib.data.preprocessing import preprocess, read_meta, summary
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
 from lib.experiments import task
@@ -382,7 +381,7 @@ def test_numbers_written_with_a_point(folder):
 def test_summary_lists_repairs_and_matches_the_file(folder):
     write_log(folder, ROWS + ROWS[:1])
     meta, _ = repaired(folder)
-    stored = json.loads((paths.PROCESSED / "set-month" / "meta.json").read_text())
+    stored = read_meta(paths.PROCESSED / "set-month")
     assert stored == meta
     text = summary(meta)
     for part in (

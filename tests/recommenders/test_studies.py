@@ -9,6 +9,7 @@ from lib import paths
 from lib.evaluation.bootstrap import bootstrap_interval
 from lib.figures import movies as explore_charts
 from lib.figures.style import save_figure, use_style
+from lib.files import write_sealed
 from lib.parameters import declared, read_notebook
 from lib.recommenders import content as content_models
 from lib.recommenders.content import ContentModel, ContentRanking
@@ -62,7 +63,7 @@ def test_results_have_the_columns_of_the_recommenders(output):
 def test_the_mark_of_synthetic_figures_leaves_the_title_whole(output, monkeypatch):
     monkeypatch.setattr("lib.figures.style.display", lambda *_, **__: None)
     (paths.PROCESSED / "run").mkdir(parents=True)
-    (paths.PROCESSED / "run" / "meta.json").write_text('{"synthetic": true}')
+    write_sealed(paths.PROCESSED / "run" / "meta.json", {"synthetic": True})
     use_style()
     fig, axes = plt.subplots()
     axes.set(title="A title", xlabel="time")
