@@ -11,8 +11,11 @@ import pytest
 from pypdf import PdfReader
 
 from lib.data.sample.log import make_tables
+from lib.files import read_sealed
 from lib.paths import ROOT
+from lib.report import whole_document
 from lib.schema import RESULT_COLUMNS
+from tests.report.pages import too_white
 
 NETWORKS = {"simple_rnn", "lstm", "gru", "bidirectional_lstm", "conv1d_lstm"}
 NAIVE = {"last_value", "moving_average", "ewma", "cumulative_share", "seasonal_naive"}
@@ -90,6 +93,23 @@ def test_the_pdf_holds_what_a_reader_expects(report):
     assert len(reader.pages) > 15
     page = (output / "report" / "mine-week" / "report.html").read_text()
     assert "data:image/svg+xml" in page and "notebook 06_compare_models" in page
+
+
+def test_its_pages_are_full_and_the_main_part_is_short(report):
+    output, *_ = report
+    run = output / "report" / "mine-week"
+    document = whole_document(
+        run,
+        notebooks=sorted((run / "notebooks").glob("0*.ipynb")),
+        meta=read_sealed(output / "data" / "processed" / "mine-week" / "meta.json"),
+        title="Title",
+        figures=output / "figures" / "mine-week",
+    )
+    assert not too_white(document)
+    reader = PdfReader(run / "report.pdf")
+    chapters = [part for part in reader.outline if not isinstance(part, list)]
+    (end,) = (part for part in chapters if part.title == "References")
+    assert reader.get_destination_page_number(end) < 20  # counted from 0
 
 
 def test_figures_are_saved_in_both_formats(report):

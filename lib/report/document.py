@@ -125,14 +125,19 @@ def join_nodes(
 
 
 def mark_appendix(document: NotebookNode) -> None:
-    """Mark where the appendix begins, and what does not float from its place."""
+    """Mark where the appendix begins, and what does not float from its place.
+
+    In the appendix tables break over pages instead, or headings would stand alone.
+    """
     begun = False
     for cell in document.cells:
         report = cell.metadata.report
         if report.get("chapter") in ("details", "made") and not begun:
             begun = report["appendix"] = True
         for output in cell.get("outputs", []):
-            output.metadata["report"]["fixed"] = begun or report.get("front", False)
+            how = output.metadata["report"]
+            in_place = begun and how["kind"] == "table"
+            how["fixed"] = in_place or report.get("front", False)
 
 
 def split_details(
@@ -151,8 +156,10 @@ def split_details(
                 report["title"] = f"{topic}: {report['title']}"
                 rest = cell.source.partition("\n")[2]
                 cell.source = f"## {report['title']}\n{rest}"
-        if cell.cell_type == "code" and report.get("detail") and to is not moved:
-            moved += [_markdown([f"## {topic}: {section}, in full"]), cell]
+        if report.get("detail") and report.get("level", 9) > 2 and to is not moved:
+            head = f"## {topic}: {section.rstrip('?')}, in full"
+            moved += [] if head in {m.source for m in moved} else [_markdown([head])]
+            moved.append(cell)
             continue
         (main if to is None else to).append(cell)
     return main, moved
