@@ -7,6 +7,7 @@ __all__, __getattr__ = names_of(
     preprocessing=("preprocess", "summary"),
     sources=("open_dataset",),
     panel=("build_panel",),
+    card=("COLUMNS",),
     grid=("Grid", "load_grid"),
     slots=("slot_range", "slot_start"),
     metadata=("load_metadata", "plain_title"),

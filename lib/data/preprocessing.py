@@ -13,12 +13,14 @@ Writes to ``data/processed/<run>/``, so that nobody has to open the data set aga
   unknown; of a set that knows nothing of its users meta["demographics"] is false.
 - panel.parquet, see `lib.data.panel`; slots.parquet and returning.parquet, see
   `lib.data.audience.count_audience`; hours.parquet, see `count_hours` there.
+- croissant.json, see `lib.data.card`.
 - meta.json, last of all, sealed by a checksum; `dataset_folder` finds the set's other
   files by it.
 
 A run that fails leaves the files of the run before it as they were.
 """
 
+import json
 import os
 import re
 from collections.abc import Iterable
@@ -31,6 +33,7 @@ import pyarrow.parquet as pq
 
 from lib import paths
 from lib.data.audience import count_audience, count_hours, count_requests
+from lib.data.card import CARD, dataset_card
 from lib.data.cleaning import Repairs, clean_requests
 from lib.data.movies import complete_movies
 from lib.data.panel import write_panel
@@ -45,6 +48,7 @@ from lib.files import (
     read_sealed,
     work_folder,
     write_sealed,
+    write_text,
 )
 from lib.schema import (
     GENRES,
@@ -112,7 +116,7 @@ def preprocess(
     item_name = item_name or ("movie" if source.log.movielens else "item")
     repairs = Repairs()
     place = paths.PROCESSED / (run or paths.run_name(dataset, slot))
-    with work_folder(place, FILES, META) as work, polars_errors(quiet=False):
+    with work_folder(place, [*FILES, CARD], META) as work, polars_errors(quiet=False):
         requests = work / "requests.parquet"
         names = clean_requests(source.log, requests, slot, max_slots, repairs)
         movies = _movies(source, requests, names, repairs, item_name)
@@ -130,6 +134,8 @@ def preprocess(
         meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
         for found in (*meta["repairs"], *meta["notes"]):
             found["what"] = spoken(found["what"], item_name)
+        card = json.dumps(dataset_card(meta, work / "panel.parquet"), indent=1)
+        write_text(work / CARD, card + "\n")
         write_sealed(work / META, meta)
     return meta
 

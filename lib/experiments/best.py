@@ -35,6 +35,7 @@ from lib.forecast.linear import Fitted
 from lib.forecast.trainer import Settings, Trained, arrays, run
 from lib.progress import announce
 from lib.schema import MOVIE
+from lib.text import shown_text
 
 CELLS = ("lstm", "gru", "conv1d_lstm")
 
@@ -186,6 +187,39 @@ def _save(place: Path, members: Members, grid: Grid, split, settings) -> None:
         # A library may crash on a damaged file: each is known by its checksum.
         sums = {path.name: checksum(path) for path in sorted(part.iterdir())}
         write_sealed(part / "model.json", about | {"sums": sums})
+        (part / "README.md").write_text(model_card(grid.meta, about, members), "utf-8")
+
+
+def model_card(meta: dict, about: dict, members: Members) -> str:
+    """What a saved model is, knows and is not for (Mitchell et al. 2019), as Markdown.
+
+    Args:
+        meta: what preprocessing recorded of the data.
+        about: what is saved of the model.
+        members: its parts.
+    """
+    weights = about["weights"].items()
+    lines = [
+        f"# Model card: `best` for {shown_text(str(meta['dataset']))}, {meta['slot']}",
+        "",
+        f"Forecasts the share of the next slot's requests that each "
+        f"{meta.get('item_name', 'movie')} gets, from the counts of the slots before.",
+        "",
+        f"- **Parts and weights** ({about['pool']} pool): "
+        + ", ".join(f"{name} {weight:.3f}" for name, weight in weights),
+        f"- **Networks**: {', '.join(members.networks)}; windows of {about['t_slot']} "
+        "slots; one `.keras` file for each seed. Trees are `.txt`.",
+        f"- **Learnt from**: {about['slots']} complete slots from "
+        f"{about['first_slot']}{', synthetic' if meta.get('synthetic') else ''}; those "
+        f"from number {about['chosen_from']} on chose parameters and weights.",
+        f"- **Cross-entropy** on those slots: {members.best.validation_score:.4f} nats "
+        "per request. They chose the weights, so new slots are forecast less well.",
+        "- **Reads** for each slot the requests, those of returning users and the mean "
+        "rating, and what the catalogue says; it holds nothing of a single user.",
+        "- **Not for** other logs or slots of other length, nor for what was never "
+        "requested: newcomers share one small part of the requests.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _predict(model: keras.Model, views, rows: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What will be popular next: the forecast, its intervals, the kept model."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -66,6 +67,16 @@ def test_the_forecast_is_whole(grid, made):
     last = table.set_index(MOVIE).groupby("slot").get_group(grid.slots[37])
     change = last["expected"] - last["change"]
     np.testing.assert_allclose(change.sort_index(), known.counts[-1], atol=1e-3)
+
+
+def test_the_saved_model_has_a_card(made, folder):
+    card = (folder / "next_slot" / "README.md").read_text("utf-8")
+    assert card.startswith("# Model card: `best` for small, week\n")
+    assert "37 complete slots" in card and "windows of 3 slots" in card
+    about = json.loads((folder / "next_slot" / "model.json").read_text("utf-8"))
+    for name, weight in about["weights"].items():
+        assert f"{name} {weight:.3f}" in card
+    assert "{" not in card and "synthetic" in card
 
 
 @settings(max_examples=60)

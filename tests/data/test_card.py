@@ -1,0 +1,65 @@
+"""The panel's card against the panel, and against what Croissant 1.0 asks for."""
+
+import hashlib
+import json
+
+import polars as pl
+import pytest
+
+from lib.data import preprocess
+from lib.data.card import COLUMNS
+from lib.data.panel import PANEL_SCHEMA
+
+TYPES = {"Integer": pl.Int64, "Float": pl.Float64, "Text": pl.String}
+TYPES["DateTime"] = pl.Datetime("us")
+
+
+@pytest.fixture
+def made(output, tmp_path):
+    """The folder of a small log of pages, and its card."""
+    log = tmp_path / "views.csv"
+    log.write_text("user,item,time\na,x,2024-01-01\nb,y,2024-01-09\nb,x,2024-01-09\n")
+    preprocess(str(log), "week", item_name="page", run="views")
+    folder = output / "views"
+    return folder, json.loads((folder / "croissant.json").read_text("utf-8"))
+
+
+def test_the_card_names_the_panel_and_its_bytes(made):
+    folder, card = made
+    (file,) = card["distribution"]
+    content = (folder / file["contentUrl"]).read_bytes()
+    assert file["sha256"] == hashlib.sha256(content).hexdigest()
+    assert card["conformsTo"] == "http://mlcommons.org/croissant/1.0"
+    assert card["@type"] == "sc:Dataset" and card["name"] == "views.csv-week"
+    assert "3 rows from 3 recorded requests by 2 users" in card["description"]
+
+
+def test_every_field_is_a_column_of_its_type(made):
+    folder, card = made
+    (records,) = card["recordSet"]
+    table = pl.read_parquet(folder / "panel.parquet")
+    columns = [field["source"]["extract"]["column"] for field in records["field"]]
+    assert columns == table.columns == list(COLUMNS) == list(PANEL_SCHEMA)
+    files = {file["@id"] for file in card["distribution"]}
+    for field in records["field"]:
+        wanted = TYPES[field["dataType"].removeprefix("sc:")]
+        found = table[field["source"]["extract"]["column"]].dtype
+        assert found == wanted or (found.is_integer() and wanted.is_integer())
+        assert field["source"]["fileObject"]["@id"] in files
+        assert field["@id"] == f"{records['@id']}/{field['name']}"
+        assert "movie" not in field["description"]
+
+
+def test_every_word_of_the_card_is_defined(made):
+    _, card = made
+    known = card["@context"]
+    schema_org = {"name", "description", "temporalCoverage", "distribution"}
+    schema_org |= {"contentUrl", "encodingFormat", "sha256"}
+
+    def words(part):
+        if isinstance(part, dict):
+            return set(part) | {w for v in part.values() for w in words(v)}
+        return {w for v in part for w in words(v)} if isinstance(part, list) else set()
+
+    used = words({k: v for k, v in card.items() if k != "@context"})
+    assert {w for w in used if w[0] != "@"} <= set(known) | schema_org
