@@ -37,7 +37,7 @@ def data_options(command):
     for kind in reversed(COLUMNS):
         command = option(f"{kind}-column", f"column of the {kind}s in a log")(command)
     for add in (
-        option("cluster", "address of a Dask scheduler"),
+        option("cluster", "address of a Dask scheduler, or of Spark Connect: sc://…"),
         option("item-name", "what is requested, such as page; default movie or item"),
         option("max-slots", "keep the first N slots"),
         option("slot", "hour, day, week, month, quarter, year, or 7d"),

@@ -29,7 +29,7 @@ import yaml
 from lib import paths
 from lib.batch.run import Run, check_run, find_notebooks, run_all
 from lib.batch.runner import Board, run_tasks, silent
-from lib.data.panel import connected
+from lib.data.engines import connected
 from lib.errors import UserError
 from lib.paths import shown
 from lib.schema import SAMPLE

@@ -1,7 +1,7 @@
 """The panel: how often each movie was requested in each slot, and its share of it.
 
-One definition, `build_panel`, written once with narwhals on lazy frames. It runs as it
-is on Polars, on one machine, and on Dask, on a cluster.
+One definition, `build_panel`, written once with narwhals on lazy frames. Its counting
+runs as it is on Polars, on one machine, and on Dask or Spark, on a cluster.
 
 For movie i and slot t, with c(i,t) the number of ratings that i received in t:
 requests = c(i,t), popularity = c(i,t) / sum over j of c(j,t), mean_rating = the mean of
@@ -11,15 +11,10 @@ Ratings are summed in millionths of a star: whole numbers, whose sum does not de
 the order in which threads and workers come to add them.
 """
 
-import re
-from pathlib import Path
-
 import narwhals as nw
-import pandas as pd
 import polars as pl
 
 from lib.data.slots import slot_start
-from lib.errors import UserError
 from lib.schema import (
     GENRES,
     MEAN_RATING,
@@ -62,8 +57,8 @@ def build_panel(log, movies, slot: str, packed: bool = True):
     to every request first, and the strings are handled once per row of the panel.
 
     Args:
-        log: Lazy frame of Polars or Dask with movieId (int64), rating (float64, may be
-            null) and timestamp (int64, Unix seconds), one row per request.
+        log: Lazy frame with movieId (int64), rating (float64, may be null) and
+            timestamp (int64, Unix seconds), one row per request.
         movies: Lazy frame of the same kind with movieId, genres, release_year.
         slot: Name of the slot, see `lib.data.slots.check_slot`.
         packed: Count and sort by one number that holds slot and movie. This takes a
@@ -73,10 +68,33 @@ def build_panel(log, movies, slot: str, packed: bool = True):
         Lazy frame of the same kind with the columns `lib.schema.PANEL_COLUMNS`, sorted
         by slot, then movieId.
     """
-    start = slot_start(nw.col(TIMESTAMP), slot)
+    return normalise(count_log(log, slot, packed), movies)
+
+
+def count_log(log, slot: str, packed: bool = True, second: int = 1_000_000):
+    """Requests and ratings of each movie and slot: all that goes over every request.
+
+    Args:
+        log: See `build_panel`; a frame of any engine behind narwhals.
+        slot: Name of the slot.
+        packed: See `build_panel`.
+        second: See `lib.data.slots.slot_start`.
+
+    Returns:
+        Lazy frame of the same kind, in no order: slot (its start, Unix seconds),
+        movieId, requests, sum (of ratings, in millionths of a star), rated (how many),
+        and key, where packed.
+    """
     count = _count_packed if packed else _count
-    counts = count(nw.from_native(log), start)
+    start = slot_start(nw.col(TIMESTAMP), slot, second)
+    return count(nw.from_native(log), start).to_native()
+
+
+def normalise(counts, movies):
+    """The panel from what `count_log` gave, both lazy frames of one kind."""
+    counts = nw.from_native(counts)
     totals = counts.group_by(SLOT).agg(nw.col(REQUESTS).sum().alias("total"))
+    order = [_KEY] if _KEY in counts.collect_schema().names() else [SLOT, MOVIE]
     return (
         counts.join(totals, on=SLOT)
         .join(nw.from_native(movies), on=MOVIE, how="left")
@@ -87,7 +105,7 @@ def build_panel(log, movies, slot: str, packed: bool = True):
             .then(nw.col(_SUM) / (nw.col(_RATED) * _MILLIONTHS))
             .alias(MEAN_RATING),
         )
-        .sort(*([_KEY] if packed else [SLOT, MOVIE]))
+        .sort(*order)
         .select(*PANEL_COLUMNS)
         .to_native()
     )
@@ -129,84 +147,3 @@ def _count_packed(log: nw.LazyFrame, start: nw.Expr) -> nw.LazyFrame:
         (nw.col(_KEY) % PACKED_BELOW).alias(MOVIE),
         unpacked_slot(nw.col(_KEY)).alias(SLOT),
     )
-
-
-def _fit_packed(movies: pl.DataFrame) -> bool:
-    return movies[MOVIE].is_between(0, PACKED_BELOW - 1).all()
-
-
-def write_panel(
-    requests: Path,
-    movies: pl.DataFrame,
-    slot: str,
-    target: Path,
-    cluster: str | None = None,
-) -> None:
-    """Build the panel, on this machine or on a cluster, and write it.
-
-    The streaming engine reads the log in pieces, so memory grows with the panel and
-    not with the log.
-
-    Args:
-        requests: Parquet file of the cleaned log; workers read it at the same path.
-        movies: One row per movie: movieId, title, genres, release_year.
-        slot: Name of the slot.
-        target: Parquet file to write.
-        cluster: Address of a Dask scheduler, None for this machine.
-
-    Raises:
-        UserError: No scheduler answers at that address.
-    """
-    if cluster:
-        panel = _built_on_cluster(requests, movies, slot, cluster)
-        return _from_pandas(panel).write_parquet(target)
-    log, table = pl.scan_parquet(requests, glob=False), movies.lazy()
-    table = table.select(MOVIE, GENRES, RELEASE_YEAR)
-    panel = build_panel(log, table, slot, _fit_packed(movies))
-    panel.cast(dict(PANEL_SCHEMA)).sink_parquet(target, engine="streaming")
-
-
-ADDRESS = re.compile(r"((tcp|tls|wss?|ucx|inproc)://)?[^/\s]+:\d{1,5}")
-
-
-def connected(cluster: str):
-    """A client of a Dask cluster whose workers can read this machine's files.
-
-    Args:
-        cluster: Address of the scheduler, such as ``tcp://127.0.0.1:8786``.
-
-    Raises:
-        UserError: No scheduler answers at that address.
-    """
-    from dask.distributed import Client
-
-    try:
-        if not ADDRESS.fullmatch(cluster):  # Dask would look for it for a while
-            raise ValueError("no address")
-        return Client(cluster, timeout="5s", set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"CLUSTER={cluster}: no Dask scheduler answers there; start one with "
-            "'dask scheduler' and give its address, such as tcp://host:8786"
-        ) from error
-
-
-def _built_on_cluster(
-    requests: Path, movies: pl.DataFrame, slot: str, cluster: str
-) -> pd.DataFrame:
-    import dask.dataframe as dd
-
-    columns = [MOVIE, GENRES, RELEASE_YEAR]
-    with connected(cluster) as client:
-        log = dd.read_parquet(
-            requests, columns=[MOVIE, RATING, TIMESTAMP], split_row_groups=True
-        )
-        table = dd.from_pandas(movies.select(columns).to_pandas(), npartitions=1)
-        panel = build_panel(log, table, slot, _fit_packed(movies))
-        return client.compute(panel, sync=True)
-
-
-def _from_pandas(panel: pd.DataFrame) -> pl.DataFrame:
-    """The panel in the dtypes that Polars gives, with null for NaN."""
-    frame = pl.from_pandas(panel.reset_index(drop=True), nan_to_null=True)
-    return frame.cast(dict(PANEL_SCHEMA))

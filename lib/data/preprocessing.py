@@ -35,8 +35,8 @@ from lib import paths
 from lib.data.audience import count_audience, count_hours, count_requests
 from lib.data.card import CARD, dataset_card
 from lib.data.cleaning import Repairs, clean_requests
+from lib.data.engines import write_panel
 from lib.data.movies import complete_movies
-from lib.data.panel import write_panel
 from lib.data.slots import check_slot
 from lib.data.sources import Source, open_dataset
 from lib.data.text_tables import polars_errors
@@ -92,7 +92,7 @@ def preprocess(
         item_column: The same for the items.
         time_column: The same for the times.
         rating_column: The same for the ratings.
-        cluster: Address of a Dask scheduler that is to build the panel.
+        cluster: Address of a Dask scheduler or Spark Connect server that is to count.
         run: Name of the folder to write; None for ``<dataset>-<slot>``.
         item_name: What is requested, in the singular; None for ``movie`` in MovieLens'
             layouts and ``item`` in other logs.

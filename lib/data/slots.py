@@ -49,16 +49,7 @@ def _width(slot: str) -> int | None:
     return _FIXED_SECONDS.get(slot)
 
 
-def _first_of_month(days: nw.Expr) -> nw.Expr:
-    """Days since 1970 of the first day of the month that ``days`` lies in."""
-    return days - (_date(days).dt.day().cast(nw.Int64) - 1)
-
-
-def _date(days: nw.Expr) -> nw.Expr:
-    return (days * (DAY * 1_000_000)).cast(nw.Datetime("us"))
-
-
-def slot_start(timestamp: nw.Expr, slot: str) -> nw.Expr:
+def slot_start(timestamp: nw.Expr, slot: str, second: int = 1_000_000) -> nw.Expr:
     """Start of the slot that each timestamp falls into.
 
     Only integer arithmetic and date parts are used: every engine behind narwhals has
@@ -67,24 +58,33 @@ def slot_start(timestamp: nw.Expr, slot: str) -> nw.Expr:
     Args:
         timestamp: int64, Unix seconds, not negative.
         slot: Name of the slot, see `check_slot`.
+        second: What the engine's cast from int64 to a moment takes for a second:
+            microseconds, on Spark (in UTC) 1.
 
     Returns:
         int64, Unix seconds of the start.
     """
     slot = check_slot(slot)
+
+    def date(days: nw.Expr) -> nw.Expr:
+        return (days * (DAY * second)).cast(nw.Datetime("us"))
+
+    def first_of_month(days: nw.Expr) -> nw.Expr:
+        return days - (date(days).dt.day().cast(nw.Int64) - 1)
+
     if width := _width(slot):
         shift = _MONDAY if slot == "week" else 0
         return (timestamp + shift) // width * width - shift
     days = timestamp // DAY
     if slot == "year":
-        start = days - (_date(days).dt.ordinal_day().cast(nw.Int64) - 1)
+        start = days - (date(days).dt.ordinal_day().cast(nw.Int64) - 1)
     else:
-        start = _first_of_month(days)
+        start = first_of_month(days)
     if slot == "quarter":
         # 28 or 56 days before the first of its second or third month every quarter
         # is in its first month: two months have at least 59 days, one at most 31.
-        months = (_date(days).dt.month().cast(nw.Int64) - 1) % 3
-        start = _first_of_month(start - 28 * months)
+        months = (date(days).dt.month().cast(nw.Int64) - 1) % 3
+        start = first_of_month(start - 28 * months)
     return start * DAY
 
 

@@ -187,7 +187,9 @@ def test_unusable_max_slots(count, folder, output):
 
 
 @pytest.mark.parametrize(
-    "cluster", ["tcp://127.0.0.1:1", "garbage", "http://[::1", "tcp://x", "`x`:1"]
+    "cluster",
+    ["tcp://127.0.0.1:1", "garbage", "http://[::1", "tcp://x", "`x`:1"]
+    + ["sc://127.0.0.1:1", "sc://", "sc://x:y", "sc://`x`:1/;a=b;;"],
 )
 def test_no_scheduler(cluster, folder, output, capfd):
     write_log(folder, ROWS)

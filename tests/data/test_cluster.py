@@ -1,4 +1,8 @@
-"""The same panel from a Dask cluster of two worker processes as from Polars."""
+"""The same panel from Dask and from Spark, with two workers each, as from Polars."""
+
+import os
+import subprocess
+import sys
 
 import numpy as np
 import polars as pl
@@ -11,16 +15,36 @@ from lib.data.preprocessing import preprocess
 DAY = 86_400
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-    ) as cluster:
-        yield cluster.scheduler_address
+@pytest.fixture(scope="module", params=["dask", "spark"])
+def cluster(request):
+    if request.param == "dask":
+        with LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+        ) as cluster:
+            yield cluster.scheduler_address
+        return
+    code = (
+        "import sys, pysail.spark as spark\n"
+        "server = spark.SparkConnectServer('127.0.0.1', 0)\n"
+        "server.start(background=True)\n"
+        "print(server.listening_address[1], flush=True)\n"
+        "sys.stdin.read()"
+    )
+    own = {"SAIL_MODE": "local-cluster", "RUST_LOG": "off", "TZ": "America/New_York"}
+    own |= {"SAIL_CLUSTER__WORKER_INITIAL_COUNT": "2"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | own,
+        text=True,
+    ) as server:
+        yield f"sc://127.0.0.1:{server.stdout.readline().strip()}"
+        server.stdin.close()
 
 
 @pytest.fixture
