@@ -1,9 +1,13 @@
 """Memory that is free here: the machine's, or the container's where that is less."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+
+from lib.errors import UserError
 
 
 def free_memory(groups: Path = Path("/sys/fs/cgroup"), own: str | None = None) -> int:
@@ -26,6 +30,47 @@ def free_memory(groups: Path = Path("/sys/fs/cgroup"), own: str | None = None) -
         except (OSError, ValueError, KeyError):
             continue  # no group here, or one without a limit
     return max(min(free), 0)
+
+
+class Room:
+    """Memory for tasks that run side by side: one begins when its part is left.
+
+    What tasks need is counted, not what they hold: that comes little by little.
+    """
+
+    def __init__(self):
+        self.free, self.needs, self.changed = 0, [], threading.Condition()
+
+    @contextmanager
+    def taken(self, need: int, tell: Callable[[str], object]) -> Generator[None]:
+        """Wait until `need` bytes are left, or until no other task runs.
+
+        Args:
+            need: bytes that the task is expected to hold at most, roughly.
+            tell: gets a line when it has to wait.
+
+        Raises:
+            UserError: not even half of it is free where no other task runs.
+        """
+        with self.changed:
+            while self.needs and sum(self.needs) + need > self.free:
+                tell(f"waits for about {need / 1e9:.1f} GB of memory")
+                self.changed.wait()
+            if not self.needs:
+                self.free = free_memory()
+                if need > 2 * self.free:
+                    raise UserError(
+                        f"about {need / 1e9:.1f} GB of memory are needed, "
+                        f"{self.free / 1e9:.1f} are free; close other programs, or "
+                        "take a part of the log with MAX_SLOTS"
+                    )
+            self.needs.append(need)
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.needs.remove(need)
+                self.changed.notify_all()
 
 
 def _own_group() -> str:

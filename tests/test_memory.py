@@ -1,7 +1,10 @@
+import threading
+
 import psutil
 import pytest
 
-from lib.memory import free_memory
+from lib.errors import UserError
+from lib.memory import Room, free_memory
 
 GIGABYTE = 1_000_000_000
 
@@ -40,3 +43,30 @@ def test_older_systems_tell_it_elsewhere(tmp_path):
     names = ("limit_in_bytes", "usage_in_bytes")
     group(tmp_path / "memory", 6 * GIGABYTE, GIGABYTE, names=names)
     assert free_memory(tmp_path, "") == 5 * GIGABYTE
+
+
+def test_a_task_waits_until_its_memory_is_left():
+    room, told, waits = Room(), [], threading.Event()
+
+    def second():
+        with room.taken(9 * GIGABYTE, lambda line: (told.append(line), waits.set())):
+            told.append("begins")
+
+    with room.taken(8 * GIGABYTE, told.append), room.taken(8 * GIGABYTE, told.append):
+        assert told == []
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert waits.wait(60)
+        assert told == ["waits for about 9.0 GB of memory"]
+    thread.join(60)
+    assert told[-1] == "begins" and room.needs == []
+
+
+def test_alone_a_task_may_need_a_little_more_than_is_free():
+    room = Room()
+    with room.taken(30 * GIGABYTE, print):
+        pass
+    with pytest.raises(UserError, match="41.0 GB of memory are needed, 20.0 are free"):
+        with room.taken(41 * GIGABYTE, print):
+            pass
+    assert room.needs == []

@@ -26,9 +26,12 @@ from lib.batch import stamps
 from lib.batch.runner import Board, run_tasks
 from lib.errors import UserError
 from lib.files import refuse_links
+from lib.memory import Room
 from lib.paths import shown
 
 RUN_NAME = re.compile(rf"[A-Za-z0-9][\w.+=-]{{0,{2 * paths.LONGEST - 60}}}")
+A_NOTEBOOK, A_MOVIE = 10**9, 45_000  # bytes that one holds, see benchmarks/scale.py
+ROOM = Room()
 NAMES = ("DATASET", "SLOT", "RUN_NAME")  # said once for a run, not as parameters
 
 
@@ -319,14 +322,19 @@ class Step:
         execute = load("lib.batch.execute").execute
         self.stamp.unlink(missing_ok=True)
         number = self.name.split("_")[0]
-        before, began = stamps.output_files(self.run.key, number), time.perf_counter()
-        execute(
-            self.source,
-            self.executed,
-            self.given,
-            progress=self.run.state / f"{self.name}.progress",
-            threads=self.threads,
-        )
+        before = stamps.output_files(self.run.key, number)
+        progress = self.run.state / f"{self.name}.progress"
+        movies = paths.recorded(self.run.key).get("movies", 0)
+        need = A_NOTEBOOK + A_MOVIE * movies
+        with ROOM.taken(need, lambda line: progress.write_text(f"{line}\n", "utf-8")):
+            began = time.perf_counter()
+            execute(
+                self.source,
+                self.executed,
+                self.given,
+                progress=progress,
+                threads=self.threads,
+            )
         after = stamps.output_files(self.run.key, number)
         written = [name for name in after if after[name] != before.get(name)]
         took = time.perf_counter() - began
