@@ -64,7 +64,8 @@ def pages(trained: Trained) -> dict[str, widgets.interactive]:
 
 def _page(button: tuple, **fields: widgets.Widget) -> widgets.interactive:
     name, action = button
-    return widgets.interactive(action, {"manual": True, "manual_name": name}, **fields)
+    how = {"manual": True, "manual_name": name, "auto_display": True}
+    return widgets.interactive(action, how, **fields)
 
 
 def _number(value: int, most: int, name: str) -> widgets.BoundedIntText:
