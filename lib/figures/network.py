@@ -3,7 +3,9 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from lib.figures.style import ORANGE, WIDTH
 
 FILL = {
     "InputLayer": "#E8E8E8",
@@ -147,3 +149,32 @@ def layer_table(model) -> pd.DataFrame:
     columns = ["use", "layer", "type", "output shape", "weights"]
     table = pd.DataFrame(rows, columns=columns).set_index("layer")
     return table[table["type"] != "Dropout"].drop(columns="use")
+
+
+def prediction_types() -> Figure:
+    """The four ways to cut samples, after Figure 1 of the course brief.
+
+    Returns:
+        A figure with a panel for each type, four movies by five slots: cells that a
+        sample reads are filled, those it has to forecast are framed.
+    """
+    fig, panels = plt.subplots(1, 4, figsize=(WIDTH, 1.7), sharey=True)
+    for kind, ax in enumerate(panels, start=1):
+        movies = range(1) if kind % 2 else range(4)
+        first = 1 if kind < 3 else 4
+        for movie in range(4):
+            for slot in range(5):
+                read = movie in movies and slot < 4
+                asked = movie in movies and slot >= first
+                cell = Rectangle((slot - 0.4, movie - 0.4), 0.8, 0.8, lw=2)
+                cell.set(fc="#CFE6F5" if read else "#F4F4F4")
+                cell.set(ec=ORANGE if asked else "none")
+                ax.add_patch(cell)
+        ax.set(xlim=(-0.6, 4.6), ylim=(3.6, -0.6), aspect="equal", title=f"Type {kind}")
+        ax.set_xticks(range(5), [f"t{slot}" for slot in range(1, 6)])
+        ax.set_yticks(range(4), "ABCD")
+        ax.grid(visible=False)
+        ax.spines[:].set_visible(False)
+        ax.set_xlabel("slot")
+    panels[0].set_ylabel("movie")
+    return fig
