@@ -86,6 +86,7 @@ class ContentModel:
     Args:
         neighbours: similar movies that are considered, the movie itself not counted.
         ngram_range: shortest and longest group of words that counts as one term.
+        idf: weight terms by how rare they are; else all alike, as a `CountVectorizer`.
     """
 
     name = "content"
@@ -94,12 +95,14 @@ class ContentModel:
         self,
         neighbours: int = NEIGHBOURS,
         ngram_range: tuple[int, int] = (1, 2),
+        idf: bool = True,
     ):
         self.neighbours = neighbours
         self.vectorizer = TfidfVectorizer(
             ngram_range=ngram_range,
             stop_words="english",
             dtype=np.float32,
+            use_idf=idf,
         )
 
     def fit(self, movies: pd.DataFrame) -> "ContentModel":
