@@ -7,6 +7,7 @@ movie and slot, are brought here and become the panel on Polars.
 import re
 import sys
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
@@ -105,12 +106,14 @@ def _on_spark(requests: Path, slot: str, packed: bool, cluster: str) -> pl.DataF
             "'pip install pyspark-client', or give the address of a Dask scheduler"
         ) from error
     try:
-        session = SparkSession.builder.remote(cluster).create()
-        session.client.set_retry_policies([DefaultPolicy(max_retries=2)])  # no minutes
-        session.conf.set("spark.sql.session.timeZone", "UTC")
-        log = session.read.parquet(str(requests)).select(*COLUMNS)
-        counts = count_log(log, slot, packed, second=1).toArrow()
-        session.stop()
+        with ExitStack() as stack:
+            session = SparkSession.builder.remote(cluster).create()
+            stack.callback(session.stop)  # a failed one would be asked again
+            patience = DefaultPolicy(max_retries=2)  # seconds, not minutes
+            session.client.set_retry_policies([patience])
+            session.conf.set("spark.sql.session.timeZone", "UTC")
+            log = session.read.parquet(str(requests)).select(*COLUMNS)
+            counts = count_log(log, slot, packed, second=1).toArrow()
     except (PySparkException, ValueError) as error:
         told = re.search(r'details = "([^"]+)', str(error))
         reason = shown_text(told[1] if told else str(error).strip(), 80)
