@@ -10,7 +10,6 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 
-from lib.data.panel import PACKED_BELOW, packed_slot, unpacked_slot
 from lib.data.slots import slot_range, slot_start
 from lib.schema import (
     HOUR,
@@ -25,20 +24,22 @@ from lib.schema import (
     WEEKDAY,
 )
 
-PART_ROWS = 8_000_000  # requests that are looked at together
+PART_ROWS = 4_000_000  # requests that are looked at together
+HOUR_OF = (pl.col(TIMESTAMP) // 3_600).alias(HOUR)
 _WEEK, _THURSDAY = 7 * 24, 3 * 24  # hours; 1970 began on a Thursday
 _NOT_RATED = 1_000  # in tenths of a star
 
 
 def count_audience(
-    requests: Path, slot: str, counted: pl.DataFrame
+    requests: Path, slot: str, users: pl.DataFrame, movies: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Users and returning requests: a user returns in any slot after the first one.
 
     Args:
         requests: Parquet file of the cleaned log.
         slot: Name of the slot, see `lib.data.slots.check_slot`.
-        counted: What `count_requests` gave for the users.
+        users: What `count_requests` gave for the users.
+        movies: The same for the movies.
 
     Returns:
         By slot, empty ones included: slot (datetime, UTC), requests, users with a
@@ -46,48 +47,78 @@ def count_audience(
         By slot and movie: slot, movieId, returning, where there is any. Both int64
         and sorted by slot, then movieId.
     """
-    start = slot_start(nw.col(TIMESTAMP), slot).alias(SLOT)
-    rows = nw.from_native(pl.scan_parquet(requests, glob=False))
-    log = rows.select(nw.col(USER), nw.col(MOVIE), start).to_native()
-    slots, cells = [], []
-    for some in user_ranges(counted):
+    log = pl.scan_parquet(requests, glob=False).select(USER, MOVIE, HOUR_OF)
+    starts, slot_of = _slots(log, slot)
+    ids = movies[MOVIE].to_numpy()
+    movie_of = _places(ids)
+    totals = np.zeros((2, len(starts)), np.int64)
+    cells = pl.DataFrame(schema={"key": pl.Int64, RETURNING: pl.Int64})
+    waiting: list[pl.DataFrame] = []
+    for some in user_ranges(users):
         part = log.filter(some).collect(engine="streaming")
-        visits = _counted_pairs(part, USER, REQUESTS)
-        slots.append(
-            visits.group_by(SLOT).agg(
-                pl.col(REQUESTS).sum(), pl.len().cast(pl.Int64).alias(USERS)
-            )
-        )
-        first = visits.group_by(USER).agg(first=pl.col(SLOT).min())
-        again = part.join(first, on=USER).filter(pl.col(SLOT) > pl.col("first"))
-        cells.append(_counted_pairs(again, MOVIE, RETURNING))
-    returning = _dated(pl.concat(cells).group_by(SLOT, MOVIE).sum()).sort(SLOT, MOVIE)
-    found = _dated(pl.concat(slots).group_by(SLOT).sum())
-    totals = returning.group_by(SLOT).agg(pl.col(RETURNING).sum())
-    found = found.join(totals, on=SLOT, how="left")
-    whole = slot_range(found[SLOT].min(), found[SLOT].max(), slot)
-    table = pl.DataFrame({SLOT: whole.to_numpy()})
-    table = table.join(found, on=SLOT, how="left", maintain_order="left")
-    return table.with_columns(
-        pl.col(REQUESTS, USERS, RETURNING).fill_null(0)
-    ), returning
-
-
-def _counted_pairs(log: pl.DataFrame, column: str, name: str) -> pl.DataFrame:
-    """Rows (int64) of each slot and id: sorted as one number where both fit into it.
-
-    That takes a third of the time of a hash table with a place for every pair.
-    """
-    if not log[column].is_between(0, PACKED_BELOW - 1).all():
-        return log.group_by(SLOT, column).agg(pl.len().cast(pl.Int64).alias(name))
-    keys = log.select(packed_slot(pl.col(SLOT)) + pl.col(column)).to_series()
-    keys = np.sort(keys.to_numpy())
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    counts = np.diff(starts, append=len(keys))
-    key = pl.col("key")
-    return pl.DataFrame({"key": keys[starts], name: counts}).select(
-        unpacked_slot(key).alias(SLOT), (key % PACKED_BELOW).alias(column), name
+        known = users.filter(some)[USER].to_numpy()
+        t = slot_of(part[HOUR].to_numpy())
+        u = _places(known)(part[USER].to_numpy())
+        visits, _ = _counted(t * len(known) + u)  # by slot, then user
+        first = np.empty(len(known), np.int64)
+        first[visits[::-1] % len(known)] = visits[::-1] // len(known)  # earliest: last
+        totals[0] += np.bincount(t, minlength=len(starts))
+        totals[1] += np.bincount(visits // len(known), minlength=len(starts))
+        again = t > first[u]
+        movie = movie_of(part.filter(again)[MOVIE].to_numpy())
+        key, count = _counted(t[again] * len(ids) + movie)
+        waiting.append(pl.DataFrame({"key": key, RETURNING: count}))
+        if sum(map(len, waiting)) > max(2 * len(cells), PART_ROWS):
+            cells, waiting = _added(cells, waiting), []
+    cells = _added(cells, waiting).sort("key")
+    key = cells["key"].to_numpy()
+    returning = {SLOT: starts[key // len(ids)], MOVIE: ids[key % len(ids)]}
+    table = pl.DataFrame(
+        {SLOT: starts, REQUESTS: totals[0], USERS: totals[1]}
+        | {RETURNING: _sums(key // len(ids), cells[RETURNING], len(starts))}
     )
+    return table, pl.DataFrame(returning | {RETURNING: cells[RETURNING]})
+
+
+def _slots(log: pl.LazyFrame, slot: str):
+    """Starts of all slots of a log, and a function from hours to their numbers."""
+    hour = pl.col(HOUR)
+    ends = log.select(first=hour.min(), last=hour.max()).collect(engine="streaming")
+    first, last = ends.row(0)
+    hours = pl.DataFrame({TIMESTAMP: np.arange(first, last + 1) * 3_600})
+    begun = nw.from_native(hours).select(slot_start(nw.col(TIMESTAMP), slot))
+    begun = (begun[TIMESTAMP].to_numpy() * 1_000_000).view("M8[us]")
+    starts = slot_range(begun[0], begun[-1], slot).to_numpy()
+    number = np.searchsorted(starts, begun)
+    return starts, lambda hour: number[hour - first]
+
+
+def _places(ids: np.ndarray):
+    """A function from ids to their places (int64) among these, which are sorted."""
+    low, span = ids[0], int(ids[-1]) - int(ids[0]) + 1
+    if span > max(4 * len(ids), PART_ROWS):
+        return lambda wanted: np.searchsorted(ids, wanted)
+    place = np.zeros(span, np.int64)
+    place[ids - low] = np.arange(len(ids))
+    return lambda wanted: place[wanted - low]
+
+
+def _counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Different numbers in their order, and how often each occurs."""
+    keys = np.sort(keys)  # a third of the time of a hash table
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[starts], np.diff(starts, append=len(keys))
+
+
+def _added(cells: pl.DataFrame, more: list[pl.DataFrame]) -> pl.DataFrame:
+    """Tables of numbers and counts as one, in which each number occurs once."""
+    return pl.concat([cells, *more]).group_by("key").agg(pl.col(RETURNING).sum())
+
+
+def _sums(places: np.ndarray, values: pl.Series, count: int) -> np.ndarray:
+    sums = np.zeros(count, np.int64)
+    np.add.at(sums, places, values.to_numpy())
+    return sums
 
 
 def user_ranges(counted: pl.DataFrame, rows: int | None = None) -> list[pl.Expr]:
@@ -137,7 +168,3 @@ def count_hours(requests: Path) -> pl.DataFrame:
         REQUESTS,
     )
     return table.sort(WEEKDAY, HOUR, RATING)
-
-
-def _dated(table: pl.DataFrame) -> pl.DataFrame:
-    return table.with_columns((pl.col(SLOT) * 1_000_000).cast(pl.Datetime("us")))

@@ -129,21 +129,21 @@ def _millionths() -> nw.Expr:
     return (nw.col(RATING) * _MILLIONTHS).round(0)
 
 
-def packed_slot(start):
+def _packed_slot(start):
     """The upper bits of a packed number, for a slot's start in Unix seconds."""
     return (start // 3_600 + _SHIFT) * PACKED_BELOW
 
 
-def unpacked_slot(key):
+def _unpacked_slot(key):
     """The slot's start (Unix seconds) of a packed number."""
     return (key // PACKED_BELOW - _SHIFT) * 3_600
 
 
 def _count_packed(log: nw.LazyFrame, start: nw.Expr) -> nw.LazyFrame:
     """The same as `_count`, grouped by a single number."""
-    key = packed_slot(start) + nw.col(MOVIE)
+    key = _packed_slot(start) + nw.col(MOVIE)
     counts = log.select(_millionths(), key.alias(_KEY)).group_by(_KEY).agg(*_counts())
     return counts.with_columns(
         (nw.col(_KEY) % PACKED_BELOW).alias(MOVIE),
-        unpacked_slot(nw.col(_KEY)).alias(SLOT),
+        _unpacked_slot(nw.col(_KEY)).alias(SLOT),
     )

@@ -121,9 +121,8 @@ def preprocess(
         names = clean_requests(source.log, requests, slot, max_slots, repairs)
         movies = _movies(source, requests, names, repairs, item_name)
         users = _users(source.users, requests, repairs)
-        slots, returning = count_audience(
-            requests, slot, users.filter(pl.col(REQUESTS) > 0)
-        )
+        asked = (table.filter(pl.col(REQUESTS) > 0) for table in (users, movies))
+        slots, returning = count_audience(requests, slot, *asked)
         _note_far_rows(slots, repairs)
         write_panel(requests, movies, slot, work / "panel.parquet", cluster)
         tables = {"movies": movies, "users": users, "slots": slots}

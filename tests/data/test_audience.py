@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -30,8 +31,12 @@ def log(tmp_path):
     return path
 
 
+def counted(log):
+    return count_requests(log, "userId"), count_requests(log, "movieId")
+
+
 def test_every_slot_has_its_users_and_returning_requests(log):
-    slots, _ = count_audience(log, "day", count_requests(log, "userId"))
+    slots, _ = count_audience(log, "day", *counted(log))
     assert slots["slot"].diff().drop_nulls().dt.total_days().to_list() == [1] * 4
     assert slots.drop("slot").rows() == [
         (3, 2, 0),
@@ -43,12 +48,30 @@ def test_every_slot_has_its_users_and_returning_requests(log):
 
 
 def test_returning_requests_of_a_movie_in_a_slot(log):
-    _, cells = count_audience(log, "day", count_requests(log, "userId"))
+    _, cells = count_audience(log, "day", *counted(log))
     days = (cells["slot"].dt.epoch("s") - MONDAY) // DAY
     assert list(zip(days, *cells.drop("slot").iter_columns(), strict=True)) == [
         (1, 8, 1),
         (4, 7, 2),
     ]
+
+
+@pytest.mark.parametrize("far", [0, 2**50])
+def test_parts_of_users_give_what_the_whole_log_gives(far, tmp_path, monkeypatch):
+    rng = np.random.default_rng(1)
+    columns = {
+        "userId": rng.integers(1, 90, 3_000),
+        "movieId": rng.integers(1, 70, 3_000),
+    }
+    columns["timestamp"] = MONDAY + rng.integers(0, 300 * DAY, 3_000)
+    log = tmp_path / "requests.parquet"
+    table = pl.DataFrame(columns).with_columns(pl.col("userId", "movieId") ** 2 + far)
+    table.write_parquet(log)
+    whole = count_audience(log, "month", *counted(log))
+    monkeypatch.setattr("lib.data.audience.PART_ROWS", 100)
+    parts = count_audience(log, "month", *counted(log))
+    assert all(one.equals(other) for one, other in zip(parts, whole, strict=True))
+    assert whole[1]["returning"].sum() == whole[0]["returning"].sum() > 2_000
 
 
 def test_sample_counted_by_hand():
