@@ -11,13 +11,13 @@ from lib.report.exporters import ReportTypstExporter, compiled
 def too_white(document) -> dict[int, float]:
     """Pages more than a third of whose height is empty in one piece, with that share.
 
-    The first and the last page are left out, and what stands before a turned page.
+    The last page is left out, and what stands before a turned page.
     """
     source, resources = ReportTypstExporter().from_notebook_node(document)
     drawn = compiled(source, resources["outputs"], format="png", ppi=36)
     ink = [plt.imread(io.BytesIO(page)).min(axis=2) < 0.9 for page in drawn]
     turned = {n for n, page in enumerate(ink, start=1) if page.shape[1] > page.shape[0]}
-    free = {1, len(ink)} | turned | {n - 1 for n in turned}
+    free = {len(ink)} | turned | {n - 1 for n in turned}
     found = {}
     for number, page in enumerate(ink, start=1):
         height = len(page)
