@@ -158,7 +158,7 @@ def prediction_types() -> Figure:
         A figure with a panel for each type, four movies by five slots: cells that a
         sample reads are filled, those it has to forecast are framed.
     """
-    fig, panels = plt.subplots(1, 4, figsize=(WIDTH, 1.7), sharey=True)
+    fig, panels = plt.subplots(1, 4, figsize=(WIDTH, 2.1), sharey=True)
     for kind, ax in enumerate(panels, start=1):
         movies = range(1) if kind % 2 else range(4)
         first = 1 if kind < 3 else 4
