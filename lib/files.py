@@ -90,6 +90,29 @@ def _seal_of(content: dict) -> int:
     return zlib.crc32(json.dumps(content).encode())
 
 
+def seal(path: Path) -> None:
+    """Write a file's checksum beside it, for `sealed`."""
+    write_sealed(path.with_suffix(".json"), {path.name: checksum(path)})
+
+
+def sealed(path: Path) -> Path:
+    """A file that `seal` saw, if it is as it was then.
+
+    Raises:
+        UserError: it is not; it begins with the number of the notebook that wrote it.
+    """
+    try:
+        whole = not first_damaged(path.parent, read_sealed(path.with_suffix(".json")))
+    except (OSError, ValueError):
+        whole = False
+    if not whole:
+        raise UserError(
+            f"{path}: damaged, its checksum is not that of when it was written; run "
+            f"notebook {path.name[:2]} again"
+        )
+    return path
+
+
 def write_facts(folder: Path, facts: dict, names: Iterable[str]) -> None:
     """Seal files that are complete, with what is known of them in JSON's types."""
     sums = {name: checksum(folder / name) for name in names}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib import paths
@@ -14,10 +15,12 @@ from lib.data.grid import TABLES, load_grid
 from lib.data.preprocessing import FILES, META, preprocess, read_meta
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
+from lib.experiments.task import load_forecasts, save_forecast
 from lib.figures.requests import requests_of
 from lib.files import read_network, read_sealed, write_sealed
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings, run
+from lib.recommenders.rating.evaluate import keep_forecast, read_forecasts
 from lib.report.front import forecast_table
 from lib.results import read_results
 
@@ -211,3 +214,31 @@ def test_a_seal_says_what_it_was_given(training):
     found = read_sealed(place / "facts.json")
     assert set(found["sums"]) == {"forecast.npy", "history.csv", "network.keras"}
     assert found["facts"]["parameters"] > 0
+
+
+@every_damage
+@pytest.mark.parametrize("name", ["03_lstm-3-mean.npy", "03_lstm-3-mean.json"])
+def test_the_forecasts_that_notebooks_keep(name, damage, tmp_path):
+    save_forecast(tmp_path, "03_lstm-3-mean", np.full((30, 40), 1 / 40))
+    assert load_forecasts(tmp_path)["lstm", 3, "mean"].shape == (30, 40)
+    DAMAGES[damage](tmp_path / "forecasts" / name)
+    if (name, damage) == ("03_lstm-3-mean.npy", "gone"):
+        assert load_forecasts(tmp_path) == {}
+        return
+    with pytest.raises(UserError, match="03 again") as caught:
+        load_forecasts(tmp_path)
+    assert "03_lstm-3-mean.npy: damaged" in one_line(caught)
+
+
+@every_damage
+def test_the_forecasts_of_ratings(damage, tmp_path):
+    table = pd.DataFrame({"userId": range(90), "predicted": np.linspace(1, 5, 90)})
+    keep_forecast(tmp_path, "04_svm", "u1", table)
+    assert read_forecasts(tmp_path, "u1")["svm"].equals(table)
+    DAMAGES[damage](tmp_path / "forecasts" / "u1" / "04_svm.parquet")
+    if damage == "gone":
+        assert read_forecasts(tmp_path, "u1") == {}
+        return
+    with pytest.raises(UserError, match="run notebook 04 again") as caught:
+        read_forecasts(tmp_path, "u1")
+    one_line(caught)

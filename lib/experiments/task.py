@@ -22,7 +22,7 @@ from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
 from lib.evaluation.splits import Split, time_split
 from lib.experiments.ablation import silent_features
-from lib.files import read_network, replacing
+from lib.files import read_network, replacing, seal, sealed
 from lib.forecast import baselines
 from lib.forecast.baselines import Tuned
 from lib.forecast.features import MEANINGS, Features, build_features
@@ -194,7 +194,7 @@ def record_network(nb, task: Task, settings: Settings, trained: dict) -> pd.Data
     forecasts = {str(seed): normalised(t.forecast) for seed, t in trained.items()}
     forecasts["mean"] = mean_forecast(trained)
     kind = settings.prediction_type
-    for old in (task.folder / "forecasts").glob(f"??_{settings.cell}-{kind}-*.npy"):
+    for old in (task.folder / "forecasts").glob(f"??_{settings.cell}-{kind}-*"):
         old.unlink()  # of seeds that this run may not have
     rows = {}
     for seed, forecast in forecasts.items():
@@ -224,20 +224,25 @@ def record_baselines(nb, task: Task) -> pd.DataFrame:
 
 def save_forecast(folder: Path, name: str, forecast: np.ndarray) -> None:
     """Keep a forecast for notebook 06, float32, written whole or not at all."""
-    with replacing(folder / "forecasts" / f"{name}.npy") as part:
+    path = folder / "forecasts" / f"{name}.npy"
+    with replacing(path) as part:
         np.save(part, forecast.astype(np.float32))
+    seal(path)
 
 
 def load_forecasts(folder: Path) -> dict[tuple[str, int, str], np.ndarray]:
     """Every forecast that notebooks 03 to 05 kept: (model, type, seed) → shares.
 
     They are read from disk where they are used.
+
+    Raises:
+        UserError: one is damaged.
     """
     found = {}
     for path in sorted((folder / "forecasts").glob("[0-9][0-9]_*.npy")):
         _, name = path.stem.split("_", 1)
         model, kind, seed = name.rsplit("-", 2)
-        found[model, int(kind), seed] = np.load(path, mmap_mode="r")
+        found[model, int(kind), seed] = np.load(sealed(path), mmap_mode="r")
     return found
 
 

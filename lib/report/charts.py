@@ -19,6 +19,7 @@ from lib.evaluation.metrics import HIGHER_IS_BETTER
 from lib.evaluation.splits import time_split
 from lib.figures.style import NETWORKS, color, label
 from lib.figures.tables import HEADINGS
+from lib.files import sealed
 from lib.report.findings import read_rows, scores
 from lib.text import shown_text
 
@@ -133,7 +134,7 @@ def _mean_forecasts(processed: Path) -> dict[str, np.ndarray]:
     found = {}
     for cell in NETWORKS:
         for path in (processed / "forecasts").glob(f"??_{cell}-3-mean.npy"):
-            found[cell] = np.load(path, mmap_mode="r")
+            found[cell] = np.load(sealed(path), mmap_mode="r")
     return found
 
 

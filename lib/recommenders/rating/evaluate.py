@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
-from lib.files import replacing
+from lib.files import replacing, seal, sealed
 from lib.progress import announce
 from lib.recommenders.data import RatingData, five_folds, official_folds, random_split
 from lib.recommenders.rating.entities import Profile
@@ -216,14 +216,20 @@ def keep_forecast(
     processed: Path, name: str, protocol: str, forecast: pd.DataFrame
 ) -> None:
     """Writes data/processed/<run>/forecasts/<protocol>/<name>.parquet."""
-    with replacing(processed / FORECASTS / protocol / f"{name}.parquet") as part:
+    path = processed / FORECASTS / protocol / f"{name}.parquet"
+    with replacing(path) as part:
         forecast.to_parquet(part, index=False)
+    seal(path)
 
 
 def read_forecasts(processed: Path, protocol: str) -> dict[str, pd.DataFrame]:
-    """Model → forecast that a lower notebook kept under a protocol; may be empty."""
+    """Model → forecast that a lower notebook kept under a protocol; may be empty.
+
+    Raises:
+        UserError: one is damaged.
+    """
     files = sorted((processed / FORECASTS / protocol).glob("[0-9][0-9]_*.parquet"))
-    return {file.stem.split("_", 1)[1]: pd.read_parquet(file) for file in files}
+    return {f.stem.split("_", 1)[1]: pd.read_parquet(sealed(f)) for f in files}
 
 
 def same_rows(forecasts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
