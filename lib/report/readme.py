@@ -14,7 +14,16 @@ from lib.evaluation.metrics import HIGHER_IS_BETTER
 from lib.figures.style import LABELS, label
 from lib.files import replacing
 from lib.paths import ROOT
-from lib.recommenders.comparison import AS_REPORTED, headline_table, ranking_table
+from lib.recommenders.comparison import (
+    AS_REPORTED,
+    PUBLISHED,
+    by_date_table,
+    headline_table,
+    ranking_table,
+    shown_ranking,
+)
+from lib.recommenders.rating.model import KNOWS
+from lib.recommenders.rating.registry import knows
 from lib.report import report_title, whole_document
 from lib.report.exporters import ReportTypstExporter, compiled
 from lib.report.findings import (
@@ -45,7 +54,6 @@ RECOMMENDERS = {
     "recommenders-ml-latest-small-2016": "MovieLens Latest Small (October 2016)",
 }
 PROTOCOLS = {"random_80_20": "random fifth", "u1": "u1", "five_fold": "five folds"}
-RANKING = ["hr_at_10", "ndcg_at_10", "full_hr_at_10", "full_ndcg_at_10"]
 
 
 def stored(run: str) -> pd.DataFrame:
@@ -149,30 +157,91 @@ def _name(model: str) -> str:
     return LABELS.get(model, model.replace("_", " ").capitalize())
 
 
+def rating_rows(rows: pd.DataFrame, data: str) -> pd.DataFrame:
+    """RMSE of the rating models, stars, by what they know, then best first.
+
+    Published ones stand among those that know the same. The best of each class is bold.
+
+    Args:
+        rows: of a run of the second series.
+        data: name of its data set, see `PUBLISHED`.
+    """
+    found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
+    found = found[found["setting"].isin(["", AS_REPORTED])]
+    names = found["model"].map(_name) + " " + found["setting"]
+    found = found.assign(name=names.str.strip(), knows=found["model"].map(knows))
+    found = found[["name", "knows", "protocol", "value"]].to_numpy().tolist()
+    for protocol in PROTOCOLS:
+        for name, (value, known) in PUBLISHED.get((data, protocol), {}).items():
+            found.append([f"*{name}, published*", known, protocol, value])
+    table = pd.DataFrame(found, columns=["model", "knows", "protocol", "rmse"])
+    wide = table.pivot_table("rmse", ["knows", "model"], "protocol")
+    wide = wide[[name for name in PROTOCOLS if name in wide]].rename(columns=PROTOCOLS)
+    parts = []
+    for known in KNOWS.values():
+        part = wide[wide.index.get_level_values("knows") == known]
+        order = part.mean(axis=1).sort_values().index
+        parts.append(part.loc[order].apply(as_text, digits=4, higher=False))
+    table = pd.concat(parts).reset_index("knows").rename_axis("model")
+    protocol = "u1" if "u1" in table else "random_80_20"
+    column = PROTOCOLS.get(protocol, protocol)
+    place = list(table).index(column) + 1
+    table.insert(place, "95 %", _intervals(rows, protocol).reindex(table.index))
+    return table.fillna({"95 %": ""})
+
+
+def _intervals(rows: pd.DataFrame, protocol: str) -> pd.Series:
+    """Label of a rating model → 95 % interval of its RMSE over users, as text."""
+    found = rows[(rows["protocol"] == protocol) & (rows["setting"] == "")]
+    found = found[found["metric"].isin(["rmse_low", "rmse_high"])]
+    ends = found.pivot_table("value", "model", "metric").rename(_name)
+    ends = zip(ends.index, ends["rmse_low"], ends["rmse_high"], strict=True)
+    return pd.Series({name: f"{low:.3f}–{high:.3f}" for name, low, high in ends})
+
+
 def recommenders() -> Iterable[str]:
     """Ratings, rankings and headlines of the stored runs of the second series."""
     for run, title in RECOMMENDERS.items():
         rows = stored(run)
-        found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
-        found = found[found["setting"].isin(["", AS_REPORTED])]
-        names = found["model"].map(_name) + " " + found["setting"]
-        found = found.assign(model=names.str.strip())
-        rmse = found.pivot_table(index="model", columns="protocol", values="value")
-        rmse = rmse[[name for name in PROTOCOLS if name in rmse]]
-        rmse = rmse.dropna(subset="random_80_20").sort_values("random_80_20")
-        rmse = rmse.rename(columns=PROTOCOLS).rename_axis("model")
-        ranking = ranking_table(rows)[RANKING].rename(_name).rename_axis("model")
+        yield f"### {title}"
+        yield (
+            "RMSE of ratings in stars, held-out rows, by what a model knows. Published "
+            "numbers are of the same rows for u1; Surprise draws five folds of its own."
+        )
+        yield markdown(rating_rows(rows, run.removeprefix("recommenders-")))
+        ranking = shown_ranking(ranking_table(rows)).drop(columns="fit_cpu_seconds")
+        yield (
+            "Each user's last movie, against 99 unseen ones and against all. Models "
+            "may have learnt from ratings of other users that are later than it."
+        )
+        yield markdown(_ranked(ranking))
+        if not (dated := by_date_table(rows)).empty:
+            yield (
+                "Split by date, the only one without such leaks: trained before it, "
+                "tested after it, against all unseen movies. Novelty is in bits; "
+                "popularity bias compares the lists with what users had chosen."
+            )
+            ends = zip(dated["hr_at_10_low"], dated["hr_at_10_high"], strict=True)
+            dated.insert(1, "95 %", [f"{low:.3f}–{high:.3f}" for low, high in ends])
+            yield markdown(
+                _ranked(dated.drop(columns=["hr_at_10_low", "hr_at_10_high"]))
+            )
         heads = headline_table(rows).set_index("headline", append=True)
         heads = heads[["same protocol here", "sound protocol here"]].dropna()
         heads.index = [f"{name}: {value}" for name, value in heads.index]
-        yield f"### {title}"
-        yield "RMSE of ratings in stars, held-out rows:"
-        yield markdown(rmse.apply(as_text, digits=4, higher=False))
-        yield "Each user's last movie, against 99 unseen ones and against all:"
-        ranking = ranking.rename(columns=label).apply(as_text, digits=3, higher=True)
-        yield markdown(ranking)
         yield "The headlines of the other reports, repeated on these data:"
         yield markdown(heads.map("{:.3f}".format).rename_axis("headline"))
+
+
+def _ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Measures of rankings as text, the best bold where there is a better side."""
+    shown = table.rename(_name).rename_axis("model")
+    for name in shown.select_dtypes("number"):
+        if name in ("novelty", "popularity_bias"):
+            shown[name] = shown[name].map("{:.3f}".format)
+        else:
+            shown[name] = as_text(shown[name], 3, higher=True)
+    return shown.rename(columns=label)
 
 
 def results_page() -> str:

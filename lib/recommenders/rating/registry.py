@@ -17,10 +17,11 @@ MODELS = {
     "wide_deep_plus": ("wide_deep", "WideDeepPlus", "features"),
     "wide_deep": ("wide_deep", "WideDeep", "features"),
 }
-# What else stands in tables: the Bayesian model with less and with more to read
+# What else stands in tables: the Bayesian model with less and more to read, and means
 VARIANTS = {
     "bayesian_fm_history": "history",
     "bayesian_fm_dates": "dates",
+    "mean": "ratings",
     "movie_mean": "ratings",
 }
 
