@@ -51,7 +51,7 @@ def count_audience(
     starts, slot_of = _slots(log, slot)
     ids = movies[MOVIE].to_numpy()
     movie_of = _places(ids)
-    totals = np.zeros((2, len(starts)), np.int64)
+    totals = np.zeros((3, len(starts)), np.int64)
     cells = pl.DataFrame(schema={"key": pl.Int64, RETURNING: pl.Int64})
     waiting: list[pl.DataFrame] = []
     for some in user_ranges(users):
@@ -65,6 +65,7 @@ def count_audience(
         totals[0] += np.bincount(t, minlength=len(starts))
         totals[1] += np.bincount(visits // len(known), minlength=len(starts))
         again = t > first[u]
+        totals[2] += np.bincount(t[again], minlength=len(starts))
         movie = movie_of(part.filter(again)[MOVIE].to_numpy())
         key, count = _counted(t[again] * len(ids) + movie)
         waiting.append(pl.DataFrame({"key": key, RETURNING: count}))
@@ -73,10 +74,8 @@ def count_audience(
     cells = _added(cells, waiting).sort("key")
     key = cells["key"].to_numpy()
     returning = {SLOT: starts[key // len(ids)], MOVIE: ids[key % len(ids)]}
-    table = pl.DataFrame(
-        {SLOT: starts, REQUESTS: totals[0], USERS: totals[1]}
-        | {RETURNING: _sums(key // len(ids), cells[RETURNING], len(starts))}
-    )
+    names = (REQUESTS, USERS, RETURNING)
+    table = pl.DataFrame({SLOT: starts} | dict(zip(names, totals, strict=True)))
     return table, pl.DataFrame(returning | {RETURNING: cells[RETURNING]})
 
 
@@ -113,12 +112,6 @@ def _counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _added(cells: pl.DataFrame, more: list[pl.DataFrame]) -> pl.DataFrame:
     """Tables of numbers and counts as one, in which each number occurs once."""
     return pl.concat([cells, *more]).group_by("key").agg(pl.col(RETURNING).sum())
-
-
-def _sums(places: np.ndarray, values: pl.Series, count: int) -> np.ndarray:
-    sums = np.zeros(count, np.int64)
-    np.add.at(sums, places, values.to_numpy())
-    return sums
 
 
 def user_ranges(counted: pl.DataFrame, rows: int | None = None) -> list[pl.Expr]:

@@ -175,14 +175,21 @@ def by_date_table(rows: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values("ndcg_at_10", ascending=False)
 
 
+def interval_text(table: pd.DataFrame, metric: str) -> pd.Series:
+    """Intervals as text, from the columns `<metric>_low` and `<metric>_high`."""
+    low, high = (
+        table[f"{metric}_{end}"].map("{:.3f}".format) for end in ("low", "high")
+    )
+    return low + "–" + high
+
+
 def shown_ranking(table: pd.DataFrame) -> pd.DataFrame:
     """The ranking table with intervals as text, at most eight columns."""
     shown = {}
     for prefix, title in (("", "95 %"), ("full_", "95 %, all")):
         hits = f"{prefix}hr_at_10"
         shown[hits] = table[hits]
-        ends = zip(table[f"{hits}_low"], table[f"{hits}_high"], strict=True)
-        shown[title] = [f"{low:.3f}–{high:.3f}" for low, high in ends]
+        shown[title] = interval_text(table, hits)
         shown[f"{prefix}ndcg_at_10"] = table[f"{prefix}ndcg_at_10"]
     return pd.DataFrame(shown | {"fit_cpu_seconds": table["fit_cpu_seconds"]})
 

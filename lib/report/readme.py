@@ -19,6 +19,7 @@ from lib.recommenders.comparison import (
     PUBLISHED,
     by_date_table,
     headline_table,
+    interval_text,
     ranking_table,
     shown_ranking,
 )
@@ -184,19 +185,20 @@ def rating_rows(rows: pd.DataFrame, data: str) -> pd.DataFrame:
         parts.append(part.loc[order].apply(as_text, digits=4, higher=False))
     table = pd.concat(parts).reset_index("knows").rename_axis("model")
     protocol = "u1" if "u1" in table else "random_80_20"
-    column = PROTOCOLS.get(protocol, protocol)
-    place = list(table).index(column) + 1
-    table.insert(place, "95 %", _intervals(rows, protocol).reindex(table.index))
-    return table.fillna({"95 %": ""})
+    ends = rows[(rows["protocol"] == protocol) & (rows["setting"] == "")]
+    ends = ends.pivot_table("value", "model", "metric").rename(_name)
+    ends = interval_text(ends.dropna(subset="rmse_low"), "rmse").reindex(table.index)
+    place = list(table).index(PROTOCOLS[protocol]) + 1
+    table.insert(place, "95 %", ends.fillna(""))
+    return table
 
 
-def _intervals(rows: pd.DataFrame, protocol: str) -> pd.Series:
-    """Label of a rating model → 95 % interval of its RMSE over users, as text."""
-    found = rows[(rows["protocol"] == protocol) & (rows["setting"] == "")]
-    found = found[found["metric"].isin(["rmse_low", "rmse_high"])]
-    ends = found.pivot_table("value", "model", "metric").rename(_name)
-    ends = zip(ends.index, ends["rmse_low"], ends["rmse_high"], strict=True)
-    return pd.Series({name: f"{low:.3f}–{high:.3f}" for name, low, high in ends})
+def _seeds(rows: pd.DataFrame) -> str:
+    """How many seeds each notebook trained with."""
+    seeded = rows[rows["seed"].str.fullmatch(r"\d+")]
+    counts = seeded.groupby("notebook")["seed"].nunique()
+    told = (f"{count} in {name}" for name, count in counts.items())
+    return f"Seeds of the trainings: {', '.join(told)}."
 
 
 def recommenders() -> Iterable[str]:
@@ -204,6 +206,7 @@ def recommenders() -> Iterable[str]:
     for run, title in RECOMMENDERS.items():
         rows = stored(run)
         yield f"### {title}"
+        yield _seeds(rows)
         yield (
             "RMSE of ratings in stars, held-out rows, by what a model knows. Published "
             "numbers are of the same rows for u1; Surprise draws five folds of its own."
@@ -221,11 +224,9 @@ def recommenders() -> Iterable[str]:
                 "tested after it, against all unseen movies. Novelty is in bits; "
                 "popularity bias compares the lists with what users had chosen."
             )
-            ends = zip(dated["hr_at_10_low"], dated["hr_at_10_high"], strict=True)
-            dated.insert(1, "95 %", [f"{low:.3f}–{high:.3f}" for low, high in ends])
-            yield markdown(
-                _ranked(dated.drop(columns=["hr_at_10_low", "hr_at_10_high"]))
-            )
+            dated.insert(1, "95 %", interval_text(dated, "hr_at_10"))
+            ends = ["hr_at_10_low", "hr_at_10_high"]
+            yield markdown(_ranked(dated.drop(columns=ends)))
         heads = headline_table(rows).set_index("headline", append=True)
         heads = heads[["same protocol here", "sound protocol here"]].dropna()
         heads.index = [f"{name}: {value}" for name, value in heads.index]

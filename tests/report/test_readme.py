@@ -18,6 +18,7 @@ from lib.report.readme import (
     RECOMMENDERS,
     RESULTS,
     RUNS,
+    rating_rows,
     results_page,
     stored,
     with_results,
@@ -114,3 +115,24 @@ def test_the_tree_has_every_folder_of_lib():
     for folder in (ROOT / "lib").iterdir():
         if (folder / "__init__.py").exists():
             assert re.search(rf"^  {folder.name}/ ", tree, re.MULTILINE), folder.name
+
+
+def test_rating_models_stand_among_those_that_know_the_same():
+    rows = pd.DataFrame(
+        [
+            ("svdpp", "u1", "rmse", 0.93),
+            ("svdpp", "u1", "rmse_low", 0.90),
+            ("svdpp", "u1", "rmse_high", 0.96),
+            ("bias", "u1", "rmse", 0.95),
+            ("svm", "u1", "rmse", 0.88),
+        ],
+        columns=["model", "protocol", "metric", "value"],
+    ).assign(setting="")
+    table = rating_rows(rows, "ml-100k")
+    assert table["knows"].unique().tolist() == [
+        *("ratings", "+ who rated what", "+ demographics and genres")
+    ]
+    u1 = table["u1"]
+    assert u1["Biases"] == "0.9500" and u1["*GLocal-K, published*"] == "**0.8890**"
+    assert u1["SVM"] == "**0.8800**" and u1["*GHRS, published*"] == "0.8870"
+    assert table["95 %"][["SVD++", "SVM"]].tolist() == ["0.900–0.960", ""]
