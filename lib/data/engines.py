@@ -12,12 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from lib.data.panel import PACKED_BELOW, PANEL_SCHEMA, count_log, normalise
+from lib.data.panel import ADDED, PACKED_BELOW, PANEL_SCHEMA, count_log, normalise
 from lib.errors import UserError
 from lib.schema import GENRES, MOVIE, RATING, RELEASE_YEAR, TIMESTAMP
 from lib.text import shown_text
 
 COLUMNS = [MOVIE, RATING, TIMESTAMP]
+PART_ROWS = 50_000_000  # requests of the log that are counted together here
 ADDRESS = re.compile(r"((tcp|tls|wss?|ucx|inproc)://)?[^/\s]+:\d{1,5}")
 
 
@@ -30,8 +31,7 @@ def write_panel(
 ) -> None:
     """Build the panel, on this machine or on a cluster, and write it.
 
-    The streaming engine reads the log in pieces, so memory grows with the panel and
-    not with the log.
+    The log is read in pieces, so memory grows with the panel and not with the log.
 
     Args:
         requests: Parquet file of the cleaned log; workers read it at the same path.
@@ -46,13 +46,37 @@ def write_panel(
     """
     packed = movies[MOVIE].is_between(0, PACKED_BELOW - 1).all()
     if not cluster:
-        counts = count_log(pl.scan_parquet(requests, glob=False), slot, packed)
+        counts = _here(requests, slot, packed)
     else:
         counted = _on_spark if cluster.startswith("sc://") else _on_dask
         counts = counted(requests, slot, packed, cluster).lazy()
     table = movies.lazy().select(MOVIE, GENRES, RELEASE_YEAR)
     panel = normalise(counts, table).cast(dict(PANEL_SCHEMA))
     panel.sink_parquet(target, engine="streaming")
+
+
+def _here(requests: Path, slot: str, packed: bool) -> pl.LazyFrame:
+    """What `count_log` gives, of a long log part by part.
+
+    Polars' streaming engine keeps what it has counted so far of movies that are not
+    requested often until its end: of 10⁹ requests that is 10 GB.
+    """
+    log = pl.scan_parquet(requests, glob=False)
+    rows = log.select(pl.len()).collect().item()
+    if rows <= PART_ROWS:
+        return count_log(log, slot, packed)
+    counts: list[pl.DataFrame] = []
+    for first in range(0, rows, PART_ROWS):
+        part = count_log(log.slice(first, PART_ROWS), slot, packed)
+        counts.append(part.collect(engine="streaming"))
+        # The first table is that of all parts so far: it is made anew when those
+        # that wait have become as long.
+        if sum(map(len, counts[1:])) >= len(counts[0]) or first + PART_ROWS >= rows:
+            table = pl.concat(counts, how="diagonal").lazy()
+            keys = [name for name in counts[0].columns if name not in ADDED]
+            sums = table.group_by(keys).agg(pl.col(ADDED).sum())
+            counts = [sums.collect(engine="streaming")]
+    return counts[0].lazy()
 
 
 def connected(cluster: str):

@@ -47,6 +47,7 @@ PANEL_SCHEMA = pl.Schema(
 PACKED_BELOW = 2**42
 _SHIFT = 72
 _KEY, _SUM, _RATED = "key", "sum", "rated"
+ADDED = (REQUESTS, _SUM, _RATED)  # what counts of two parts of a log add up to
 _MILLIONTHS = 1_000_000.0  # of a star; floats hold sums of 1.8e9 ratings exactly
 
 

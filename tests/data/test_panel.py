@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lib.data.engines import write_panel
 from lib.data.panel import build_panel
 from lib.data.slots import check_slot, end_of_slots, slot_range, slot_start
 from lib.paths import ROOT
@@ -116,6 +117,29 @@ def test_means_of_odd_ratings_are_the_same_bit_by_bit(packed):
     years = pd.to_datetime(log["timestamp"], unit="s").dt.year
     plain = log.groupby([years, "movieId"])["rating"].mean()
     np.testing.assert_allclose(np.frombuffer(means.pop()), plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("largest", [50, 2**43])  # such an id cannot be packed
+def test_parts_of_a_log_give_the_same_panel_as_the_whole(
+    largest, tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(5)
+    log = make_log(rng, 3_000).assign(movieId=rng.integers(0, 40, 3_000))
+    log.loc[log["movieId"] == 39, "movieId"] = largest
+    log.loc[::7, "rating"] = np.nan
+    requests = tmp_path / "requests.parquet"
+    pl.from_pandas(log).write_parquet(requests)
+    ids = np.unique(log["movieId"])
+    movies = pl.DataFrame({"movieId": ids}).with_columns(
+        genres=pl.lit("War"), release_year=pl.lit(1990, pl.Int32)
+    )
+    panels = []
+    for rows in (3_000, 700, 64):
+        monkeypatch.setattr("lib.data.engines.PART_ROWS", rows)
+        write_panel(requests, movies, "month", tmp_path / f"{rows}.parquet")
+        panels.append(pl.read_parquet(tmp_path / f"{rows}.parquet"))
+    assert panels[0]["requests"].sum() == 3_000 > panels[0].height > 100
+    assert panels[0].equals(panels[1]) and panels[0].equals(panels[2])
 
 
 def test_the_originals_rounding_up_moves_only_the_name_of_a_bucket():
