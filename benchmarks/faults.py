@@ -1,9 +1,10 @@
 """Disturb commands at random moments, and see what the next call makes of what is left.
 
-Each moment is drawn from a seed: a signal, a full disk, a folder that becomes read-only
-or a limit of memory meets a command. Then no process and no half file may be left, and
-the same command must end well, with the files of an undisturbed run and no other. What
-two undisturbed runs agree on is compared byte by byte, of results.csv all but seconds.
+Each moment is drawn from a seed: a signal, a full disk, one whose files answer EIO, a
+folder that becomes read-only or a limit of memory meets a command. Then no process and
+no half file may be left, and the same command must end well, with the files of an
+undisturbed run and no other. What two undisturbed runs agree on is compared byte by
+byte, of results.csv all but seconds.
 
     python -m benchmarks.faults data 1000
     python -m benchmarks.faults forecast 50 --first 1000
@@ -32,6 +33,7 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 
+from benchmarks.broken_disk import CALLS, BrokenDisk, can_break
 from lib.paths import NOTEBOOKS, ROOT
 
 SMALL = {"EPOCHS": "1", "SEEDS": "0"}
@@ -157,54 +159,73 @@ def undisturbed(place: Place) -> Calm:
     return Calm(min(seconds), found[1], same, max(sizes), sum(sizes))
 
 
-def with_signal(place: Place, calm: Calm, rng: np.random.Generator, number: int):
+# What each fault gives: the command that met it, and when or how it did.
+Met = tuple[subprocess.Popen, str]
+
+
+def with_signal(place: Place, calm: Calm, rng: np.random.Generator, number: int) -> Met:
     """Send a signal; one that stops a process is followed by one that lets it go on."""
-    process = place.start()
-    time.sleep(rng.uniform(0, calm.seconds))
+    process, after = place.start(), rng.uniform(0, calm.seconds)
+    time.sleep(after)
     process.send_signal(number)
     if number == signal.SIGSTOP:
         time.sleep(rng.uniform(0, 1))
         process.send_signal(signal.SIGCONT)
-    return process
+    return process, f"after {after:.2f} s"
 
 
-def with_limit(place: Place, calm: Calm, rng: np.random.Generator, kind: int):
+def with_limit(place: Place, calm: Calm, rng: np.random.Generator, kind: int) -> Met:
     """Limit the size of files or the memory of all processes."""
     small, large = {
         resource.RLIMIT_FSIZE: (1, calm.largest),
         resource.RLIMIT_AS: (2**27, 2**33),
     }[kind]
     limit = int(np.exp(rng.uniform(np.log(small), np.log(large))))
-    return place.start(lambda: resource.setrlimit(kind, (limit, limit)))
+    process = place.start(lambda: resource.setrlimit(kind, (limit, limit)))
+    return process, f"{limit:,} bytes"
 
 
-def on_full_disk(place: Place, calm: Calm, rng: np.random.Generator):
+def on_full_disk(place: Place, calm: Calm, rng: np.random.Generator) -> Met:
     """Write to a disk of a random size; `mended` makes it larger."""
     blocks = int(rng.uniform(1, 1 + calm.total / 4096))
     options = ["-t", "tmpfs", "-o", f"size={blocks * 4096}", "none"]
     subprocess.run(["mount", *options, str(place.output)], check=True)
-    return place.start()
+    return place.start(), f"{blocks * 4096:,} bytes"
 
 
-def on_read_only(place: Place, calm: Calm, rng: np.random.Generator):
+def on_read_only(place: Place, calm: Calm, rng: np.random.Generator) -> Met:
     """Take the right to write away while the command runs, also from root."""
     process = place.start(lambda: ctypes.CDLL(None).prctl(24, 1))  # CAP_DAC_OVERRIDE
-    time.sleep(rng.uniform(0, calm.seconds))
+    after = rng.uniform(0, calm.seconds)
+    time.sleep(after)
     for folder in _folders(place.output):
         folder.chmod(0o555)
-    return process
+    return process, f"after {after:.2f} s"
+
+
+def on_broken_disk(place: Place, calm: Calm, rng: np.random.Generator) -> Met:
+    """Let one kind of call for files of the output fail, once or from then on."""
+    what, after = str(rng.choice(list(CALLS))), rng.uniform(0, calm.seconds)
+    times = 1 if rng.integers(2) else None
+    disk = BrokenDisk(place.output, what, after, times)
+    process = place.start(disk.install)
+    disk.watch()
+    return process, f"{what}, {'once' if times else 'always'} after {after:.2f} s"
 
 
 FAULTS = {name: partial(with_signal, number=s) for name, s in SIGNALS.items()}
 FAULTS |= {
     "stop": partial(with_signal, number=signal.SIGSTOP),
     "file limit": partial(with_limit, kind=resource.RLIMIT_FSIZE),
+    "input/output error": on_broken_disk,
     "full disk": on_full_disk,
     "read-only": on_read_only,
     "memory": partial(with_limit, kind=resource.RLIMIT_AS),
 }
 if os.geteuid():
     del FAULTS["full disk"]  # only root may mount one
+if not can_break():
+    del FAULTS["input/output error"]
 
 
 def mended(place: Place) -> None:
@@ -275,7 +296,7 @@ def fault_of(place: Place, calm: Calm, fault: str, seed: int) -> str:
     rng = np.random.default_rng([seed, list(FAULTS).index(fault)])
     place.clear()
     patience = 60 + 20 * calm.seconds
-    process = FAULTS[fault](place, calm, rng)
+    process, how = FAULTS[fault](place, calm, rng)
     found = []
     try:
         said = process.communicate(timeout=patience)[1]
@@ -291,7 +312,8 @@ def fault_of(place: Place, calm: Calm, fault: str, seed: int) -> str:
             os.killpg(process.pid, signal.SIGKILL)
         mended(place)
     found += [f"half a file: {name}" for name in halves(place.output)]
-    return "; ".join([*found, *_repeated(place, calm, patience)])
+    found += _repeated(place, calm, patience)
+    return "; ".join([how, *found]) if found else ""
 
 
 def _repeated(place: Place, calm: Calm, patience: float) -> Iterator[str]:

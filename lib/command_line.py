@@ -8,13 +8,11 @@ import traceback
 import click
 
 from lib import paths
-from lib.errors import UserError
+from lib.errors import FULL, OF_THE_DISK, UserError
 from lib.paths import shown
 from lib.text import LONGEST_LINE, printable, without_middle
 
 FAILED, INTERRUPTED, CLOSED = 1, 130, 141
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-OF_THE_DISK = (*FULL, errno.EROFS, errno.EIO)  # told without a name after a write
 
 
 def run(command: click.Command, stopped: str) -> int:

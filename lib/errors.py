@@ -1,6 +1,11 @@
-"""The one exception that is shown to a user as a single line."""
+"""The one exception that is shown to a user as a single line, and faults of a disk."""
+
+import errno
 
 from lib.text import shown_text, without_middle
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OF_THE_DISK = (*FULL, errno.EROFS, errno.EIO)  # told without a name after a write
 
 
 class UserError(Exception):

@@ -1,6 +1,5 @@
 """Small text tables read whole, so that a fault is reported with its line."""
 
-import errno
 import os
 import re
 import stat
@@ -10,10 +9,9 @@ from pathlib import Path
 
 import polars as pl
 
-from lib.errors import UserError
+from lib.errors import OF_THE_DISK, UserError
 from lib.text import shown_text
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 MAX_TABLE = 512 * 1024**2  # bytes; the largest known, of TMDB, has 35 MB
 
 
@@ -87,14 +85,14 @@ def brief(error: Exception) -> str:
 
 @contextmanager
 def polars_errors(quiet: bool = True) -> Generator[None]:
-    """Make of what Polars raises on damaged bytes or a full disk what others raise.
+    """Make of what Polars raises on damaged bytes or a bad disk what others raise.
 
     Args:
         quiet: Keep away from stderr what Rust says there of its own panics.
 
     Raises:
         PolarsError: Also for a panic, which is no Exception.
-        OSError: The disk is full, which Polars tells as a fault of the file.
+        OSError: The disk is full or breaks, which Polars tells as a fault of the file.
     """
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -105,7 +103,7 @@ def polars_errors(quiet: bool = True) -> Generator[None]:
         raise pl.exceptions.ComputeError(str(error)) from None
     except pl.exceptions.PolarsError as error:
         number = re.search(r"\(os error (\d+)\)", str(error))
-        if number and int(number[1]) in _FULL:
+        if number and int(number[1]) in OF_THE_DISK:
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
         raise
     finally:
