@@ -6,6 +6,7 @@ the panel by `croissant.json`, which lies beside it.
 """
 
 import hashlib
+from importlib.metadata import version
 from pathlib import Path
 
 from lib.schema import (
@@ -20,6 +21,25 @@ from lib.schema import (
 from lib.text import spoken
 
 CARD = "croissant.json"
+# Month in which GroupLens published a set, and how its terms end. None where the name
+# stands for several editions.
+MOVIELENS = {
+    "ml-100k": ("1998-04", "txt"),
+    "ml-1m": ("2003-02", "txt"),
+    "ml-10m": ("2009-01", "html"),
+    "ml-20m": ("2015-04", "html"),
+    "ml-25m": ("2019-12", "html"),
+    "ml-32m": ("2024-05", "html"),
+    "ml-latest": (None, "html"),
+    "ml-latest-small": (None, "html"),
+}
+TERMS = "https://files.grouplens.org/datasets/movielens/{}-README.{}"
+PAPER = (
+    "@article{harper2015movielens, author={Harper, F. Maxwell and Konstan, Joseph A.}, "
+    "title={The MovieLens Datasets: History and Context}, journal={ACM Transactions on "
+    "Interactive Intelligent Systems}, volume={5}, number={4}, year={2015}, "
+    "doi={10.1145/2827872}}"
+)
 # Columns of the panel: type, what it is
 COLUMNS = {
     MOVIE: ("int64", "the movie, its number in the log"),
@@ -37,18 +57,42 @@ CONTEXT = {
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
+    "citeAs": "cr:citeAs",
     "conformsTo": "http://purl.org/dc/terms/conformsTo",
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     **{name: f"cr:{name}" for name in NAMES.split()},
 }
 
 
-def dataset_card(meta: dict, panel: Path) -> dict:
+def origin(meta: dict, movielens: bool) -> dict[str, str]:
+    """Terms, date and source of a panel's data, as far as they are known.
+
+    Args:
+        meta: what preprocessing records.
+        movielens: whether the data lie in a layout of MovieLens.
+    """
+    name = Path(str(meta["dataset"])).name.removesuffix(".zip")
+    if meta["synthetic"]:  # made by this project, under its own terms
+        return {
+            "license": "https://spdx.org/licenses/MIT.html",
+            "citeAs": f"movie-popularity, version {version('movie-popularity')}",
+        }
+    if not movielens or name not in MOVIELENS:
+        return {}
+    month, suffix = MOVIELENS[name]
+    known = {"license": TERMS.format(name, suffix), "citeAs": PAPER}
+    return known | ({"datePublished": month} if month else {})
+
+
+def dataset_card(meta: dict, panel: Path, movielens: bool = False) -> dict:
     """The card of a panel, as JSON-LD.
+
+    Its version is that of the code which made it: data sets number none.
 
     Args:
         meta: what preprocessing records, see `lib.data.preprocess`.
         panel: panel.parquet; the card holds its SHA-256.
+        movielens: whether the data lie in a layout of MovieLens.
     """
     with panel.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -66,6 +110,8 @@ def dataset_card(meta: dict, panel: Path) -> dict:
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"{name}-{meta['slot']}",
         "description": " ".join([text, "Repaired:", "; ".join(repairs) or "nothing."]),
+        "version": version("movie-popularity"),
+        **origin(meta, movielens),
         "temporalCoverage": f"{meta['first_date']}/{meta['last_date']}",
         "distribution": [
             {

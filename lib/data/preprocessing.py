@@ -133,8 +133,8 @@ def preprocess(
         meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
         for found in (*meta["repairs"], *meta["notes"]):
             found["what"] = spoken(found["what"], item_name)
-        card = json.dumps(dataset_card(meta, work / "panel.parquet"), indent=1)
-        write_text(work / CARD, card + "\n")
+        card = dataset_card(meta, work / "panel.parquet", source.log.movielens)
+        write_text(work / CARD, json.dumps(card, indent=1) + "\n")
         write_sealed(work / META, meta)
     return meta
 

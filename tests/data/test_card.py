@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from lib.data import preprocess
-from lib.data.card import COLUMNS
+from lib.data.card import COLUMNS, CONTEXT, MOVIELENS, origin
+from lib.data.fetch import NAMES
 from lib.data.panel import PANEL_SCHEMA
 
 TYPES = {"Integer": pl.Int64, "Float": pl.Float64, "Text": pl.String}
@@ -52,9 +53,10 @@ def test_every_field_is_a_column_of_its_type(made):
 
 def test_every_word_of_the_card_is_defined(made):
     _, card = made
+    assert not {"license", "datePublished", "citeAs"} & set(card)  # of an own log
     known = card["@context"]
     schema_org = {"name", "description", "temporalCoverage", "distribution"}
-    schema_org |= {"contentUrl", "encodingFormat", "sha256"}
+    schema_org |= {"contentUrl", "encodingFormat", "sha256", "version"}
 
     def words(part):
         if isinstance(part, dict):
@@ -63,3 +65,23 @@ def test_every_word_of_the_card_is_defined(made):
 
     used = words({k: v for k, v in card.items() if k != "@context"})
     assert {w for w in used if w[0] != "@"} <= set(known) | schema_org
+
+
+def test_terms_date_and_paper_of_movielens():
+    assert set(MOVIELENS) == set(NAMES)
+    for name, (month, suffix) in MOVIELENS.items():
+        for given in (name, f"{name}.zip"):
+            known = origin({"dataset": given, "synthetic": False}, movielens=True)
+            assert known["license"].endswith(f"/{name}-README.{suffix}")
+            assert "10.1145/2827872" in known["citeAs"]
+            assert known.get("datePublished") == month
+        assert origin({"dataset": name, "synthetic": False}, movielens=False) == {}
+    mine = {"dataset": "my-movies", "synthetic": False}
+    assert origin(mine, movielens=True) == {}
+
+
+def test_the_sample_has_the_terms_of_the_project(output):
+    preprocess("sample", "month")
+    card = json.loads((output / "sample-month" / "croissant.json").read_text("utf-8"))
+    assert "MIT" in card["license"] and card["version"] in card["citeAs"]
+    assert "datePublished" not in card and CONTEXT["citeAs"] == "cr:citeAs"
