@@ -1,10 +1,14 @@
 """The README's commands for notebooks, as the field types them, in the environment."""
 
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,3 +59,57 @@ def test_each_road_leads_somewhere(command, tmp_path):
     for suffix in {"html", "report-pdf"} & set(command.split()):
         kind = suffix.removeprefix("report-")
         assert (tmp_path / f"01_preprocess.{kind}").stat().st_size > 10_000
+
+
+CONFIG = ROOT / "lib" / "report" / "jupyter_nbconvert_config.json"
+
+
+def convert(folder: Path, programs: Path) -> subprocess.CompletedProcess:
+    """Call nbconvert's own PDF exporter with the package's settings."""
+    notebook = folder / "empty.ipynb"
+    notebook.write_text(
+        '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    )
+    words = [sys.executable, "-m", "nbconvert", "--to", "pdf", str(notebook)]
+    given = {"PATH": str(programs), "JUPYTER_CONFIG_PATH": str(CONFIG.parent)}
+    return subprocess.run(
+        words, env=os.environ | given, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("there", [(), ("pandoc",)])
+def test_pdf_without_latex_names_the_exporter_that_needs_none(there, tmp_path):
+    for name in there:
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    done = convert(tmp_path, tmp_path)
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if "[NbConvertApp]" not in line]
+    assert len(told) == 1 and "report-pdf" in told[0] and "xelatex" in told[0]
+    assert ("no pandoc" in told[0]) == (not there)
+
+
+def test_pdf_with_latex_goes_its_own_way(tmp_path):
+    for name in ("pandoc", "xelatex"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 7\n")
+        (tmp_path / name).chmod(0o755)
+    done = convert(tmp_path, tmp_path)
+    assert done.returncode != 0 and "report-pdf" not in done.stderr
+
+
+def test_the_package_puts_the_setting_where_jupyter_looks(tmp_path):
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    files = config["tool"]["setuptools"]["data-files"]
+    assert files == {"etc/jupyter": [str(CONFIG.relative_to(ROOT))]}
+    [named] = json.loads(CONFIG.read_text("utf-8"))["PDFExporter"]["preprocessors"]
+    assert named == "lib.report.latex.LatexPreprocessor"
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "lib", tmp_path / "lib")
+    build = "from setuptools.build_meta import build_editable; build_editable('.')"
+    subprocess.run(
+        [sys.executable, "-c", build], cwd=tmp_path, check=True, capture_output=True
+    )
+    [wheel] = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert any(name.endswith(f".data/data/etc/jupyter/{CONFIG.name}") for name in names)
