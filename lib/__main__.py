@@ -11,6 +11,7 @@ from lib import command_line, paths
 from lib.batch import series
 from lib.command_line import say
 from lib.errors import UserError
+from lib.memory import check_limit
 from lib.parameters import Parameter, coerce
 from lib.paths import shown
 from lib.recommenders.app import commands
@@ -60,6 +61,7 @@ def run_options(command):
 @click.group(context_settings={"max_content_width": 88})
 def main():
     """Forecast how popular each movie will be in the next time slot."""
+    check_limit()
     backend = os.environ.get("KERAS_BACKEND")
     if backend and (backend not in BACKENDS or find_spec(backend) is None):
         raise UserError(

@@ -9,6 +9,28 @@ import psutil
 
 from lib.errors import UserError
 
+LEAST = 1_500_000_000  # bytes of address space; libraries map 0.8 GB before any data
+
+
+def check_limit() -> None:
+    """Refuse a limit of address space that the libraries' threads do not fit into.
+
+    A thread of Polars that cannot start may leave the others waiting for it for good.
+
+    Raises:
+        UserError: names the limit and the remedy.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows knows no such limit
+        return
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if 0 <= limit < LEAST:
+        raise UserError(
+            f"memory: this shell allows {limit / 1e9:.2f} GB (ulimit -v), expected at "
+            f"least {LEAST / 1e9:.1f}; raise it or set `ulimit -v unlimited`"
+        )
+
 
 def free_memory(groups: Path = Path("/sys/fs/cgroup"), own: str | None = None) -> int:
     """Bytes that this process may still take.

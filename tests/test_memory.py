@@ -1,10 +1,14 @@
+import os
+import resource
+import subprocess
+import sys
 import threading
 
 import psutil
 import pytest
 
 from lib.errors import UserError
-from lib.memory import Room, free_memory
+from lib.memory import LEAST, Room, check_limit, free_memory
 
 GIGABYTE = 1_000_000_000
 
@@ -70,3 +74,30 @@ def test_alone_a_task_may_need_a_little_more_than_is_free():
         with room.taken(41 * GIGABYTE, print):
             pass
     assert room.needs == []
+
+
+@pytest.mark.parametrize("limit", [1, LEAST - 1])
+def test_a_limit_that_threads_do_not_fit_into_is_refused(limit, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
+    with pytest.raises(UserError, match="ulimit -v unlimited"):
+        check_limit()
+
+
+@pytest.mark.parametrize("limit", [resource.RLIM_INFINITY, LEAST])
+def test_a_limit_that_they_fit_into_is_not(limit, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
+    check_limit()
+
+
+def test_commands_refuse_it_before_they_begin(tmp_path):
+    limit = (820_000_000, 820_000_000)
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "data"],
+        env={**os.environ, "POPULARITY_OUTPUT": str(tmp_path)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stderr.startswith("memory: this shell allows")
+    assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
