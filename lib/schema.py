@@ -32,6 +32,7 @@ HOUR = "hour"  # 0-23, UTC
 # Columns of predicted ratings and of the content-based recommender
 PREDICTED = "predicted"
 WEIGHTED_RATING = "weighted_rating"
+CREDITS = "credits"  # words, one per person
 
 # Protocols of the ranking models
 SAMPLED = "leave_one_out_99"

@@ -3,6 +3,7 @@
 Two layouts are in use: `tmdb_5000_movies.csv`, whose list columns are JSON, and The
 Movies Dataset's `movies_metadata*.csv`, whose lists are Python literals and whose full
 file is known for rows that are shifted or cut. Every fault is counted, none is fatal.
+Who plays and directs is in a file of its own, `tmdb_5000_credits.csv` or `credits.csv`.
 """
 
 import ast
@@ -19,10 +20,11 @@ import polars as pl
 
 from lib.data.text_tables import MAX_TABLE, brief, check_file, read_table, shown_names
 from lib.errors import UserError
-from lib.schema import GENRES, MOVIE, OVERVIEW, RELEASE_YEAR, TAGLINE, TITLE
+from lib.schema import CREDITS, GENRES, MOVIE, OVERVIEW, RELEASE_YEAR, TAGLINE, TITLE
 
 TMDB = "tmdbId"
 FILES = ("tmdb_5000_movies.csv", "movies_metadata*.csv")
+CREDITS_FILES = ("tmdb_5000_credits.csv", "credits*.csv")
 FOLDERS = ("tmdb-5000", "the-movies-dataset")  # looked for beside the data set
 LINKS = "links*.csv"
 NUMBERS = ("budget", "revenue", "runtime", "vote_average", "vote_count")
@@ -30,6 +32,7 @@ ZERO_MEANS_UNKNOWN = ("budget", "revenue", "runtime")
 TEXTS = (TITLE, OVERVIEW, TAGLINE)
 NEEDED = ("id", GENRES, "release_date", *NUMBERS, *TEXTS)
 COLUMNS = [TMDB, *TEXTS, GENRES, "release_date", *NUMBERS]
+CAST = 3  # actors of a movie who count, those named first
 MAX_FIELD = 10_000_000  # characters; Python's own limit of 131,072 is for safety only
 
 
@@ -41,7 +44,8 @@ class Metadata:
         movies: movieId, title (as in the metadata), overview, tagline (str, "" where
             unknown), genres ("A|B"), release_date (datetime), budget, revenue (US
             dollars, NaN where unknown), runtime (minutes), vote_average (0-10),
-            vote_count. One row per movie that was matched, sorted by movieId.
+            vote_count; with a file of credits also credits (str, "" where unknown).
+            One row per movie that was matched, sorted by movieId.
         problems: file, what, count, example: rows and fields that could not be read.
         matched_by: "links.csv" or "title and year".
     """
@@ -68,8 +72,13 @@ def load_metadata(folder: Path, movies: pd.DataFrame) -> Metadata | None:
     files = find_metadata(folder)
     if not files:
         return None
-    tables, problems = zip(*map(read_metadata, files), strict=True)
+    tables, problems = map(list, zip(*map(read_metadata, files), strict=True))
     table = pd.concat(tables).drop_duplicates(TMDB)
+    for path in find_credits(files):
+        names, found = read_credits(path, set(table[TMDB]))
+        known = table[CREDITS] if CREDITS in table else ""
+        table[CREDITS] = table[TMDB].map(names).fillna(known)
+        problems.append(found)
     links = find_links(folder)
     if links is not None:
         found, matched_by = join_by_links(table, read_links(links)), links.name
@@ -87,6 +96,12 @@ def find_metadata(folder: Path) -> list[Path]:
         if found:
             return sorted(found)
     return []
+
+
+def find_credits(metadata: list[Path]) -> list[Path]:
+    """Files of credits in the folders of metadata files."""
+    places = sorted({path.parent for path in metadata})
+    return [p for at in places for name in CREDITS_FILES for p in sorted(at.glob(name))]
 
 
 def find_links(folder: Path) -> Path | None:
@@ -130,7 +145,7 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises:
         UserError: not UTF-8, no CSV, or a needed column is missing.
     """
-    rows, problems = _read_rows(path)
+    rows, problems = _read_rows(path, NEEDED, NUMBERS)
     table = pd.DataFrame(rows, columns=["line", *NEEDED])
     ids = pd.to_numeric(table["id"].where(table["id"].str.fullmatch(r"\d{1,9}")))
     problems.note("id is no number, row left out", table["line"][ids.isna()])
@@ -145,6 +160,35 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     for column in NUMBERS:
         movies[column] = _numbers(table, column, problems)
     return movies[COLUMNS].reset_index(drop=True), problems.table(path)
+
+
+def read_credits(path: Path, wanted: set[int]) -> tuple[dict, pd.DataFrame]:
+    """Cast and directors of movies, from either layout.
+
+    Args:
+        path: CSV in UTF-8 with the columns id (or movie_id), cast and crew.
+        wanted: tmdbIds; other rows are not taken apart, since long lists take a while.
+
+    Returns:
+        tmdbId → the names of the first `CAST` of the cast and of all directors, each
+        written as one word; and the problems, as `read_metadata` gives them.
+
+    Raises:
+        UserError: not UTF-8, no CSV, or a column is missing.
+    """
+    rows, problems = _read_rows(path, ("id", "cast", "crew"), ())
+    names: dict[int, str] = {}
+    for line, text, *lists in rows:
+        movie = int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+        if movie not in wanted or movie in names:
+            continue
+        cast, crew = (parse_entries(one) if one else [] for one in lists)
+        if cast is None or crew is None:
+            problems.note("cast or crew is no list, left out", [line])
+        directors = [one for one in crew or [] if one.get("job") == "Director"]
+        people = [*(cast or [])[:CAST], *directors]
+        names[movie] = " ".join("".join(str(one["name"]).split()) for one in people)
+    return names, problems.table(path)
 
 
 class _Problems:
@@ -167,24 +211,26 @@ class _Problems:
         return pd.DataFrame(rows, columns=["file", "what", "count", "example"])
 
 
-def _read_rows(path: Path) -> tuple[list[list], _Problems]:
-    """[line, *NEEDED] of each row as text, without those of a wrong length."""
+def _read_rows(
+    path: Path, needed: tuple[str, ...], optional: tuple[str, ...]
+) -> tuple[list[list], _Problems]:
+    """[line, *needed] of each row as text, without those of a wrong length."""
     problems = _Problems()
     check_file(path, str(path), MAX_TABLE)
     limit = csv.field_size_limit(MAX_FIELD)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
-            header = next(reader, [])
+            header = [{"movie_id": "id"}.get(name, name) for name in next(reader, [])]
             width = len(header)
-            header += [name for name in NUMBERS if name not in header]  # unknown
-            missing = [name for name in NEEDED if name not in header]
+            header += [name for name in optional if name not in header]  # unknown
+            missing = [name for name in needed if name not in header]
             if missing:
                 raise UserError(
                     f"{path}: columns {shown_names(missing)} are missing; expected "
                     "TMDB 5000 or The Movies Dataset; take the original file"
                 )
-            places = [header.index(name) for name in NEEDED]
+            places = [header.index(name) for name in needed]
             rows = []
             for row in reader:
                 if len(row) == width:
@@ -210,9 +256,15 @@ def parse_list(text: str) -> list[str] | None:
     Returns:
         The names, or None where the text is neither.
     """
+    entries = parse_entries(text)
+    return None if entries is None else [str(entry["name"]) for entry in entries]
+
+
+def parse_entries(text: str) -> list[dict] | None:
+    """The entries of such a list, each with a name; None where the text is neither."""
     for parse in (json.loads, ast.literal_eval):
         try:
-            return [str(entry["name"]) for entry in parse(text)]
+            return [{**entry, "name": entry["name"]} for entry in parse(text)]
         except (ValueError, SyntaxError, TypeError, KeyError):
             continue
         except (RecursionError, MemoryError):  # absurdly nested input

@@ -179,3 +179,43 @@ def test_real_sets_find_their_metadata(name, least, how):
     assert len(found.movies) > least
     assert found.movies[MOVIE].is_unique
     assert found.movies["overview"].str.len().median() > 100
+
+
+CREDITS = {
+    "credits.csv": (["cast", "crew", "id"], repr),  # The Movies Dataset
+    "tmdb_5000_credits.csv": (["movie_id", "title", "cast", "crew"], json.dumps),
+}
+CAST = [{"name": f"Ann O'Hara {k}", "order": k} for k in "abcd"]
+CREW = [{"name": "Bo Li", "job": "Director"}, {"name": "Cy", "job": "Editor"}]
+
+
+@pytest.mark.parametrize("name", CREDITS)
+def test_credits_become_words_of_the_text(name, tmp_path):
+    header, written = CREDITS[name]
+    lists = {"cast": written(CAST), "crew": written(CREW)}
+    rows = [
+        {"id": "7", "title": "Calm", **lists},
+        {"id": "7", "title": "Calm again", "cast": "[]", "crew": "[]"},
+        {"id": "8", "title": "Loud", "cast": "__import__('os').abort()", "crew": "[]"},
+        {"id": "nine", "title": "", **lists},
+    ]
+    with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        for row in rows:
+            row["movie_id"] = row["id"]
+            writer.writerow([row[column] for column in header])
+    write(tmp_path / "movies_metadata.csv", {}, {"id": "8"}, {"id": "9"})
+    (tmp_path / "links.csv").write_text("movieId,tmdbId\n1,7\n2,8\n3,9\n")
+    found = load_metadata(tmp_path, pd.DataFrame({MOVIE: [1, 2, 3]}))
+    words = ["AnnO'Haraa AnnO'Harab AnnO'Harac BoLi", "", ""]
+    assert found.movies["credits"].tolist() == words
+    [problem] = found.problems.itertuples()
+    assert (problem.file, problem.count, problem.example) == (name, 1, "line 4")
+
+
+def test_without_a_file_of_credits_there_is_no_such_column(tmp_path):
+    write(tmp_path / "movies_metadata.csv", {})
+    (tmp_path / "links.csv").write_text("movieId,tmdbId\n1,7\n")
+    found = load_metadata(tmp_path, pd.DataFrame({MOVIE: [1]}))
+    assert "credits" not in found.movies and found.problems.empty

@@ -13,6 +13,7 @@ from lib.data.metadata import Metadata, plain_title
 from lib.errors import UserError
 from lib.recommenders.data import RatingData
 from lib.schema import (
+    CREDITS,
     GENRES,
     MOVIE,
     OVERVIEW,
@@ -28,10 +29,16 @@ VOTE_QUANTILE = 0.6
 SIMILARITY = "similarity"  # cosine of the TF-IDF vectors, 0 (nothing shared) to 1
 
 
-def describe(movies: pd.DataFrame) -> pd.Series:
-    """Title, overview and tagline of each movie as one text; missing parts are ""."""
-    parts = [movies[name].fillna("").astype(str) for name in (TITLE, OVERVIEW, TAGLINE)]
-    return (parts[0] + " " + parts[1] + " " + parts[2]).str.strip()
+def describe(movies: pd.DataFrame, people: bool = False) -> pd.Series:
+    """Title, overview and tagline of each movie as one text; missing parts are "".
+
+    Args:
+        movies: columns with these names.
+        people: add the column credits.
+    """
+    names = [TITLE, OVERVIEW, TAGLINE, *([CREDITS] if people else [])]
+    parts = movies[names].fillna("").astype(str)
+    return parts.agg(" ".join, axis=1).str.strip()
 
 
 def enough_votes(votes: np.ndarray) -> float:
@@ -87,6 +94,8 @@ class ContentModel:
         neighbours: similar movies that are considered, the movie itself not counted.
         ngram_range: shortest and longest group of words that counts as one term.
         idf: weight terms by how rare they are; else all alike, as a `CountVectorizer`.
+        people: take actors and directors as words of the text; the table must have a
+            column credits.
     """
 
     name = "content"
@@ -96,8 +105,9 @@ class ContentModel:
         neighbours: int = NEIGHBOURS,
         ngram_range: tuple[int, int] = (1, 2),
         idf: bool = True,
+        people: bool = False,
     ):
-        self.neighbours = neighbours
+        self.neighbours, self.people = neighbours, people
         self.vectorizer = TfidfVectorizer(
             ngram_range=ngram_range,
             stop_words="english",
@@ -117,7 +127,7 @@ class ContentModel:
         """
         self.movies = movies.reset_index(drop=True)
         try:
-            vectors = self.vectorizer.fit_transform(describe(self.movies))
+            vectors = self.vectorizer.fit_transform(describe(self.movies, self.people))
         except ValueError as error:
             raise UserError(
                 f"the texts of {len(movies)} movies have no terms ({error}); expected "

@@ -37,6 +37,15 @@ def test_description_joins_what_there_is():
     assert describe(MOVIES)[1] == "Planet Red Astronauts leave a red planet"
 
 
+def test_people_are_words_where_they_are_asked_for():
+    movies = MOVIES.assign(credits=["AnnHara", "", "AnnHara BoLi", "BoLi", "", None])
+    model = ContentModel(neighbours=4, people=True).fit(movies)
+    assert {"annhara", "boli"} <= set(model.vectorizer.get_feature_names_out())
+    assert model.similar(4)[MOVIE].tolist() == [5, 3]  # 3 by its director alone
+    assert describe(movies)[3] == "The Baker Bread and love in a village Warm"
+    assert ContentModel(neighbours=4).fit(movies).similar(4)[MOVIE].tolist() == [5]
+
+
 def test_weighted_rating_by_hand():
     votes, average = np.array([10.0, 30.0, np.nan]), np.array([8.0, 4.0, np.nan])
     m = enough_votes(votes)
