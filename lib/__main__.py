@@ -11,6 +11,7 @@ from lib import command_line, paths
 from lib.batch import series
 from lib.command_line import say
 from lib.errors import UserError
+from lib.files import refuse_strange
 from lib.memory import check_limit
 from lib.parameters import Parameter, coerce
 from lib.paths import shown
@@ -111,6 +112,7 @@ def forecast(dataset, slot, horizon, model, **options):
 
     dataset = dataset or SAMPLE
     name = paths.run_name(dataset, slot or "week")
+    refuse_strange(paths.REPORT / name)
     training = series.report_defaults(dataset) | series.from_environment(("EPOCHS",))
     lines = write_forecast(
         paths.PROCESSED / name,

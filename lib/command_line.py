@@ -25,6 +25,7 @@ def run(command: click.Command, stopped: str) -> int:
     Returns:
         The exit status.
     """
+    open_streams()
     try:
         command(standalone_mode=False)
         sys.stdout.flush()
@@ -95,6 +96,20 @@ def say(text: str) -> None:
         BrokenPipeError: nobody reads any more.
     """
     print(fit(text) + "\n", end="", flush=True)
+
+
+def open_streams() -> None:
+    """Let streams that the caller closed (`>&-`) go nowhere.
+
+    Else the next file that is opened takes their number, and what a library says to
+    its user lands in it.
+    """
+    while (nowhere := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # it is 0, 1 or 2, whichever was closed
+    os.close(nowhere)
+    for number, name in enumerate(("stdout", "stderr"), 1):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w"))
 
 
 def silence() -> None:

@@ -5,6 +5,7 @@ so that a killed run leaves nothing that could be taken for data.
 """
 
 import filecmp
+import glob
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
+import psutil
 
 from lib.errors import UserError
 from lib.text import shown_text
@@ -30,8 +32,13 @@ def replacing(path: Path) -> Generator[Path]:
 
     So a reader sees the old or the new file, never half of one; when the block fails,
     the old one stays. The place has the suffix of `path`, which some writers look at.
+    What a killed process left of it goes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.*.part{path.suffix}"):
+        number = left.name.removesuffix(f".part{path.suffix}").rpartition(".")[2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            left.unlink(missing_ok=True)
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
@@ -155,18 +162,24 @@ def read_network(path: Path):
         ) from error
 
 
-def refuse_links(*folders: Path) -> None:
-    """Make sure that folders of a run, and all in them, are written to where they are.
+def refuse_strange(*folders: Path) -> None:
+    """Make sure that folders of a run hold nothing but files and folders of their own.
 
     Raises:
-        UserError: one is a link, or holds one.
+        UserError: one is, or holds, a link, a pipe (reading it would never end) or a
+            device.
     """
     for folder in folders:
         for path in (folder, *folder.rglob("*")):
+            found = ""
             if path.is_symlink():
+                found = "a link, which would be written through"
+            elif path.exists() and not (path.is_file() or path.is_dir()):
+                found = "a pipe or a device, which no run leaves"
+            if found:
                 raise UserError(
-                    f"{path}: a link, which would be written through; expected a file "
-                    "or folder of the run itself; remove the link"
+                    f"{path}: found {found}; expected a file or folder of the run "
+                    "itself; remove it"
                 )
 
 
@@ -177,12 +190,20 @@ def locked(folder: Path, work: str = "") -> Generator[None]:
     Works of different names do not wait for each other, so that one may hold another.
     The lock lies in the machine's folder for temporary files, named after `folder`,
     since a lock file stays when it is given up and nothing should stay beside data.
+
+    Raises:
+        UserError: that folder belongs to another user.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256(f"{folder.resolve()}\0{work}".encode()).hexdigest()[:32]
     owner = getattr(os, "getuid", int)()
     locks = Path(tempfile.gettempdir()) / f"movie-popularity-locks-{owner}"
-    locks.mkdir(exist_ok=True)
+    locks.mkdir(mode=0o700, exist_ok=True)
+    if locks.is_symlink() or locks.stat().st_uid != owner:
+        raise UserError(  # whoever owns it could let us wait for good
+            f"{locks}: found a folder of somebody else, expected your own; remove it, "
+            "or set TMPDIR to a folder of yours"
+        )
     with filelock.FileLock(locks / name):
         yield
 
@@ -271,10 +292,10 @@ def work_folder(run: Path, names: Sequence[str], last: str) -> Generator[Path]:
         last: the file that stands for a complete set.
 
     Raises:
-        UserError: the folder cannot be written, or a link lies there.
+        UserError: the folder cannot be written, or `refuse_strange` refuses it.
     """
     work = run.with_name(f".{run.name}.part")
-    refuse_links(run)
+    refuse_strange(run)
     try:
         with locked(run.parent):  # two runs of a sweep may need the same data
             _remove(work)  # left by a run that was killed

@@ -36,17 +36,50 @@ def read_notebook(path: Path) -> dict:
     notice.
 
     Raises:
-        UserError: the file is missing or is not a notebook.
+        UserError: the file is missing or is not a notebook, or its parameters are not
+            what `declared` reads.
     """
     try:
+        if path.exists() and not path.is_file():  # a pipe would never end
+            raise TypeError(path)
         notebook = json.loads(path.read_text(encoding="utf-8"))
+        _check_types(notebook)
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
     except FileNotFoundError:
         raise UserError(f"{path}: there is no such notebook") from None
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: this is not a notebook (JSON expected)") from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise UserError(
+            f"{path}: this is not a notebook; expected a file of JSON with cells, as "
+            "Jupyter writes it; save it there again"
+        ) from None
+    try:
+        declared(notebook)
+    except (SyntaxError, ValueError, tokenize.TokenError, RecursionError, MemoryError):
+        raise UserError(
+            f"{path}: the cell tagged {TAG} cannot be read; expected one literal a "
+            "line, such as EPOCHS = 5, and nothing that is computed; correct the cell"
+        ) from None
     return notebook
+
+
+def _check_types(notebook: dict) -> None:
+    """Raise a TypeError where a part that is read here is of another type."""
+    lists = [notebook["cells"]]
+    about = notebook.setdefault("metadata", {})
+    lists += [about.get(name, []) for name in ("requires", "reads")]
+    for cell in notebook["cells"]:
+        lists.append(cell_tags(cell))
+        text = isinstance(cell["source"], str | list)
+        if not text or not isinstance(cell["cell_type"], str):
+            raise TypeError(cell)
+    if notebook.get("nbformat", 4) != 4:
+        raise ValueError(notebook["nbformat"])
+    for found in lists:
+        if not isinstance(found, list):
+            raise TypeError(found)
+    if not all(isinstance(one, str) for found in lists[1:] for one in found):
+        raise TypeError(lists)
 
 
 def cell_tags(cell: dict) -> list[str]:

@@ -13,7 +13,8 @@ from lib.files import read_sealed
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
-OUTPUT = Path(os.environ.get("POPULARITY_OUTPUT") or ROOT).resolve()
+# of a loop of links `resolve` raises, before anything could say so in a line
+OUTPUT = Path(os.path.realpath(os.environ.get("POPULARITY_OUTPUT") or ROOT))
 RAW = OUTPUT / "data" / "raw"
 PROCESSED = OUTPUT / "data" / "processed"
 FIGURES = OUTPUT / "figures"

@@ -7,10 +7,13 @@ import sys
 
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 from benchmarks.broken_disk import BrokenDisk, can_break
 from benchmarks.faults import disturb, halves, prepare
+from lib import paths
 from lib.data.text_tables import polars_errors
+from lib.figures.style import save_figure
 from tests.batch.small_series import write_notebooks
 
 
@@ -81,3 +84,15 @@ def test_what_polars_says_of_a_disk_is_told_as_of_one(number):
     with pytest.raises(OSError) as caught, polars_errors():
         raise pl.exceptions.ComputeError(said)
     assert caught.value.errno == number
+
+
+def test_a_figure_is_whole_or_not_there(tmp_path, monkeypatch):
+    def half(figure, place, **options):
+        place.write_text("<svg>")
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(paths, "FIGURES", tmp_path)
+    monkeypatch.setattr(Figure, "savefig", half)
+    with pytest.raises(OSError, match="Input/output error"):
+        save_figure(Figure(), "01_x", "A figure.", "run")
+    assert list((tmp_path / "run").iterdir()) == []

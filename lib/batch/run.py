@@ -25,7 +25,7 @@ from lib import paths
 from lib.batch import stamps
 from lib.batch.runner import Board, run_tasks
 from lib.errors import UserError
-from lib.files import refuse_links
+from lib.files import refuse_strange
 from lib.memory import Room
 from lib.paths import shown
 
@@ -110,8 +110,17 @@ def files_read(notebook: dict, run: str) -> list[Path]:
     """
     patterns = notebook.get("metadata", {}).get("reads", [])
     places = {paths.ROOT, paths.OUTPUT}
-    found = {f for p in patterns for at in places for f in at.glob(p.format(run=run))}
-    return sorted(found)
+    found: set[Path] = set()
+    for pattern in patterns:
+        try:
+            for at in places:
+                found |= set(at.glob(pattern.replace("{run}", run)))
+        except (ValueError, NotImplementedError) as error:
+            raise UserError(
+                f"metadata.reads of a notebook: {pattern!r} is no pattern ({error}); "
+                "expected one that starts in the project, such as report/*/results.csv"
+            ) from error
+    return sorted(path for path in found if path.is_file())
 
 
 def check_run(run: Run) -> dict[str, object]:
@@ -188,7 +197,7 @@ def run_all(
     """
     steps = plan(run, threads)
     jobs = jobs or os.cpu_count() or 1
-    refuse_links(run.home, paths.PROCESSED / run.key, paths.FIGURES / run.key)
+    refuse_strange(run.home, paths.PROCESSED / run.key, paths.FIGURES / run.key)
     with lock(run.state):
         stamps.drop_damaged_results(run.results)
         waiting = [step for step in steps if not step.is_current()]

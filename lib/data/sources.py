@@ -96,6 +96,13 @@ def _place(dataset: str) -> tuple[Path, str]:
         if not path.exists() and os.environ.get("MOVIELENS_DIR"):
             path = Path(os.environ["MOVIELENS_DIR"]).expanduser().resolve() / dataset
         there = path.exists()
+        str(path).encode()  # Polars and JSON take no other names
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"DATASET={shown}: found a name that is not UTF-8, which cannot be read "
+            "here; rename it, or set PYTHONUTF8=1 if its letters are only foreign to "
+            "this shell"
+        ) from error
     except (OSError, RuntimeError, ValueError) as error:  # a loop, NUL, 5,000 letters
         reason = getattr(error, "strerror", None) or error
         raise UserError(

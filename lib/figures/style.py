@@ -14,6 +14,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import Formatter, LogFormatterSciNotation
 
 from lib import paths
+from lib.files import replacing
 from lib.text import markdown_text, shown_text
 
 NETWORKS = ("lstm", "gru", "conv1d_lstm")
@@ -270,8 +271,9 @@ def save_figure(fig: Figure, figure_id: str, caption: str, run: str) -> Path:
     clean_figure(fig)
     folder = paths.FIGURES / run
     folder.mkdir(parents=True, exist_ok=True)
-    fig.savefig(folder / f"{figure_id}.svg", metadata={"Date": None})
-    fig.savefig(folder / f"{figure_id}.png", metadata={"Software": None})
+    for kind, own in (("svg", {"Date": None}), ("png", {"Software": None})):
+        with replacing(folder / f"{figure_id}.{kind}") as part:
+            fig.savefig(part, metadata=own)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
     plt.close(fig)

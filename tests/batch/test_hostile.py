@@ -1,8 +1,11 @@
 """Runs, files of runs and places that are wrong: one line, and nothing hangs."""
 
+import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import click
 import pytest
@@ -11,9 +14,10 @@ from lib import command_line, paths
 from lib.__main__ import main
 from lib.batch import sweep
 from lib.batch.run import Run, check_run, lock, run_all
+from lib.data.sources import open_dataset
 from lib.errors import UserError
-from lib.files import work_folder
-from lib.parameters import Parameter, coerce
+from lib.files import locked, refuse_strange, replacing, work_folder
+from lib.parameters import Parameter, coerce, read_notebook
 
 DEEP = "runs: " + "{a: " * 900 + "1" + "}" * 900
 BOMB = "a: &a [x, x]\nb: &b [*a, *a, *a]\nruns: {r: {epochs: *b}}"
@@ -280,3 +284,127 @@ def test_a_backend_that_is_not_there_is_told_in_one_line(monkeypatch, capsys, ba
     line = capsys.readouterr().err
     assert line.startswith(f"KERAS_BACKEND={backend}: not installed here; expected ")
     assert line.count("\n") == 1
+
+
+def one_cell(source, tags=("parameters",), **about):
+    cell = {"cell_type": "code", "source": source, "metadata": {"tags": tags}}
+    return json.dumps({"cells": [cell], "metadata": about, "nbformat": 4})
+
+
+NO_NOTEBOOKS = {
+    "deep": "[" * 100_000,
+    "no kind": '{"cells": [{"source": "x"}]}',
+    "metadata of a cell": '{"cells": [{"cell_type": "code", "source": "", '
+    '"metadata": []}]}',
+    "metadata": '{"cells": [], "metadata": []}',
+    "tags": one_cell("X = 1", None),
+    "source": one_cell({"X": 1}),
+    "source of numbers": one_cell([1, 2]),
+    "requires": one_cell("X = 1", requires=5),
+    "reads": one_cell("X = 1", reads=[5]),
+    "another format": one_cell("X = 1").replace('"nbformat": 4', '"nbformat": 99'),
+}
+NO_PARAMETERS = {
+    "syntax": "X = = 1",
+    "computed": "import os\nX = os.getcwd()",
+    "NUL": "X = 1\0",
+    "nested": "X = " + "(" * 5000 + "1" + ")" * 5000,
+    "digits": "X = " + "9" * 5000,
+    "no end": "X = '''abc",
+    "indented": "X = 1\n  Y = 2",
+}
+
+
+@pytest.mark.parametrize("kind", NO_NOTEBOOKS)
+def test_what_is_no_notebook_is_told_in_one_line(kind, tmp_path):
+    path = tmp_path / "01_x.ipynb"
+    path.write_text(NO_NOTEBOOKS[kind])
+    with pytest.raises(UserError, match="01_x.ipynb: this is not a notebook"):
+        read_notebook(path)
+
+
+@pytest.mark.parametrize("kind", NO_PARAMETERS)
+def test_parameters_that_are_no_literals_are_told_in_one_line(kind, tmp_path):
+    path = tmp_path / "01_x.ipynb"
+    path.write_text(one_cell(NO_PARAMETERS[kind]))
+    with pytest.raises(UserError, match="parameters cannot be read") as caught:
+        read_notebook(path)
+    assert len(str(caught.value)) <= 300
+
+
+def test_a_pipe_is_no_notebook(tmp_path):
+    os.mkfifo(tmp_path / "01_x.ipynb")
+    with pytest.raises(UserError, match="not a notebook"):
+        read_notebook(tmp_path / "01_x.ipynb")
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*", ""])
+def test_a_notebook_names_what_it_reads_from_the_project_on(pattern, tmp_path, place):
+    (tmp_path / "01_x.ipynb").write_text(one_cell("X = 1", reads=[pattern]))
+    with pytest.raises(UserError, match="metadata.reads"):
+        run_all(Run("sample", "week", folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name", ["results.csv", ".state/01_prepare.json", "report.pdf"]
+)
+def test_a_pipe_in_the_output_is_not_waited_for(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="found a pipe or a device"):
+        refuse_strange(tmp_path)
+
+
+def test_locks_that_belong_to_somebody_else_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    owner = getattr(os, "getuid", int)()
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / f"movie-popularity-locks-{owner}").symlink_to(tmp_path / "theirs")
+    with pytest.raises(UserError, match="a folder of somebody else"):
+        with locked(tmp_path / "run"):
+            pass
+
+
+def test_what_a_killed_process_left_of_a_file_goes(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, theirs = (
+        tmp_path / f".a.{number}.part.svg" for number in (ended.pid, os.getppid())
+    )
+    for path in (left, theirs):
+        path.touch()
+    with replacing(tmp_path / "a.svg") as part:
+        part.touch()
+    assert sorted(tmp_path.iterdir()) == sorted([theirs, tmp_path / "a.svg"])
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(closed, tmp_path):
+    words = f"exec {sys.executable} -m lib data --slot month {closed}"
+    given = {"POPULARITY_OUTPUT": str(tmp_path), "PYTHONPATH": str(paths.ROOT)}
+    done = subprocess.run(words, shell=True, env=os.environ | given, timeout=120)
+    assert done.returncode == 0
+    assert not (tmp_path / "report").exists()  # no log of an error
+    assert (tmp_path / "data" / "processed" / "sample-month" / "meta.json").is_file()
+
+
+def test_an_output_that_is_a_loop_of_links_gets_one_line(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    given = {"POPULARITY_OUTPUT": str(tmp_path / "loop"), "PYTHONPATH": str(paths.ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "data"],
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "loop" in done.stderr and "unexpected" not in done.stderr
+
+
+def test_a_name_that_is_not_utf8_gets_one_line(tmp_path, place):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.csv"))
+    path.write_text("user,item,time\n1,2,3\n")
+    with pytest.raises(UserError, match="not UTF-8"):
+        open_dataset(str(path))
