@@ -221,6 +221,14 @@ def test_a_planted_link_is_not_preprocessed_through(place, name):
     assert victim.read_text() == "mine"
 
 
+def test_an_unexpected_error_says_where_its_log_is(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(paths, "REPORT", tmp_path / "report")
+    status, err = outcome(lambda: {}["x"], capsys)
+    assert status == 1 and "Traceback" not in err
+    assert f"the full log is in {tmp_path}/report/error.log" in err
+    assert "Traceback" in (tmp_path / "report" / "error.log").read_text()
+
+
 def test_an_unexpected_error_needs_no_log(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(paths, "REPORT", tmp_path / "file" / "report")

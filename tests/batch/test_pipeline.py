@@ -133,18 +133,6 @@ def test_mistake_gets_one_line(place, arguments, expected):
     assert len(err.splitlines()) == 1
 
 
-def test_unexpected_error_says_where_the_log_is(place):
-    path = place / "nb" / "02_train.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["requires"] = 5
-    nbformat.write(notebook, path)
-    status, _, err = run(place, "report")
-    assert status == 1
-    assert "Traceback" not in err
-    assert "the full log is in report/error.log" in err
-    assert "Traceback" in (place / "report" / "error.log").read_text()
-
-
 def test_lock_refuses_a_second_process_and_ignores_a_stale_file(tmp_path):
     state = tmp_path / "run" / ".state"
     state.mkdir(parents=True)
