@@ -10,7 +10,8 @@ sessions. The report is that of `make report` with its default parameters. Memor
 sum over all processes of the run of their proportional set size, read twice a second:
 with the pages of files that they map, and without. On a machine that does other things,
 too, look at the processor time, not at the clock.
-Writes benchmarks/results/scale.csv; --tables puts it into benchmarks/README.md.
+Writes benchmarks/results/scale.csv; --tables puts it into benchmarks/README.md and
+draws results/scale.png from it and from what preprocess.py measured.
 """
 
 import json
@@ -24,6 +25,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import click
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -42,6 +44,7 @@ GENRES = ("Drama", "Comedy|Romance", "Action|Sci-Fi|Thriller", "Horror", "Docume
 DRAWN = 1.084  # requests drawn for one that is left when repeats are gone
 BLOCK = 2_000_000  # requests that are written at once
 TICKS = os.sysconf("SC_CLK_TCK")
+PALETTE = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito
 
 
 def write_log(folder: Path, rows: int, movies: int, users: int, seed: int = 0) -> None:
@@ -269,8 +272,34 @@ def _markdown(table: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
+def draw() -> None:
+    """Processor time and memory over requests: preprocessing alone, whole reports."""
+    alone = pd.read_csv(RESULTS.with_name("preprocess.csv"))
+    alone = alone[alone["contender"] == "checked"]
+    lines = {"preprocessing": (alone["rows"], alone["cpu_seconds"], alone["held_mb"])}
+    whole = pd.read_csv(RESULTS).query("step == 'all'").sort_values("rows")
+    for (slot, given), rows in whole.groupby(["slot", "parameters"]):
+        name = f"report by {slot}" + ("" if given == "default" else f", {given}")
+        lines[name] = (rows["rows"], rows["cpu_seconds"], rows["held_mb"])
+    fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+    for (name, (x, *ys)), color in zip(lines.items(), PALETTE, strict=False):
+        for axis, y, unit in zip(axes, ys, (60, 1e3), strict=True):
+            axis.loglog(x, y / unit, "o-", color=color, label=name, markersize=4)
+    for axis, title in zip(
+        axes, ("processor time (minutes)", "memory (GB)"), strict=True
+    ):
+        axis.set(xlabel="requests", ylabel=title)
+        axis.grid(which="both", alpha=0.3)
+        axis.yaxis.set_major_formatter("{x:g}")
+    axes[1].yaxis.set_minor_formatter("{x:g}")
+    axes[0].legend(fontsize=8)
+    with replacing(RESULTS.with_suffix(".png")) as part:
+        fig.savefig(part, format="png", dpi=110)
+
+
 def write_tables() -> None:
-    """Put the stored runs into benchmarks/README.md."""
+    """Put the stored runs into benchmarks/README.md, draw them."""
+    draw()
     before, rest = README.read_text("utf-8").split(START)
     after = rest.split(END)[1]
     write_text(README, f"{before}{START}\n\n{tables()}\n\n{END}{after}")

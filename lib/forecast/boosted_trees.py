@@ -24,7 +24,7 @@ from lib.data.grid import Grid
 from lib.evaluation.metrics import cross_entropy_per_slot, mse_per_slot
 from lib.evaluation.splits import Split
 from lib.forecast.baselines import NAIVE, credit, mix
-from lib.forecast.cells import Known, beginnings, draw
+from lib.forecast.cells import Known, beginnings, draw, judged
 from lib.forecast.features import Features
 from lib.forecast.lags import REQUESTED, calendar, lag_rows
 from lib.forecast.linear import Fitted
@@ -37,11 +37,6 @@ RESIDUAL = {"learning_rate": 0.1, "busy_slots_alike": True, "lambda_l2": 10.0}
 RESIDUAL_LEAVES = (4, 16)
 RESIDUAL_ROUNDS = (10, 25, 50, 100, 150, 200)
 UNSEEN_STRIDE = 5  # where all cells fit, of those without history every fifth is read
-
-
-def busy(counts: np.ndarray, slots: range) -> list[int]:
-    """Those of some slots that have requests."""
-    return [t for t in slots if counts[t].any()]
 
 
 def lightgbm_forecasts(
@@ -79,23 +74,25 @@ def lightgbm_forecasts(
     boosters = {n: _fit(table, n, max(ROUNDS), seed, threads) for n in LEAVES}
     chosen = _choose(boosters, counts, split, metrics, known)
     table = cells.between(0, both.stop).table()
-    late = {
-        metric: _fit(table, leaves, rounds, seed, threads)
-        for metric, (leaves, rounds, *_) in chosen.items()
-    }
+    sizes = {(leaves, rounds) for leaves, rounds, *_ in chosen.values()}
+    late = {size: _fit(table, *size, seed, threads) for size in sorted(sizes)}
     forecasts = {metric: scratch(counts.shape) for metric in metrics}
     told = every(range(len(counts)), "boosted trees on lags")
     for t, x in zip(told, lag_rows(counts, **known), strict=False):
+        if t < since:
+            continue
+        found = {
+            size: _predict(trees if t >= both.stop else boosters[size[0]], x, size[1])
+            for size, trees in late.items()
+        }
         for metric, (leaves, rounds, epsilon, _) in chosen.items():
-            if t >= since:
-                trees = boosters[leaves] if t < both.stop else late[metric]
-                forecasts[metric][t] = mix(_predict(trees, x, rounds), epsilon)
+            forecasts[metric][t] = mix(found[leaves, rounds], epsilon)
     return {
         metric: Fitted(
             forecasts[metric],
             {"leaves": leaves, "trees": rounds, "epsilon": epsilon},
             value,
-            late[metric],
+            late[leaves, rounds],
         )
         for metric, (leaves, rounds, epsilon, value) in chosen.items()
     }
@@ -137,7 +134,7 @@ def residual_trees(
             fits[first, leaves] = trees
     pairs = list(product(fits, range(len(RESIDUAL_ROUNDS))))
     nats = []
-    for t in every(busy(counts, split.validation), "choosing the boosted trees"):
+    for t in every(judged(counts, split), "choosing the boosted trees"):
         x, start = known.row(t), data.log_ewma[t]
         raw = {n: list(_staged(trees, x, RESIDUAL_ROUNDS)) for n, trees in fits.items()}
         nats.append(
@@ -181,7 +178,7 @@ def _choose(boosters, counts, split, metrics, known) -> dict[str, tuple]:
     """Metric → leaves, trees and ε of its least mean over the validation slots."""
     amounts, values = NAIVE["ewma"].amounts, {metric: [] for metric in metrics}
     measures = {"cross_entropy": cross_entropy_per_slot, "rmse": mse_per_slot}
-    rows, slots = lag_rows(counts, **known), busy(counts, split.validation)
+    rows, slots = lag_rows(counts, **known), judged(counts, split)
     told = every(split.before_test(counts), "choosing the boosted trees")
     for t, (_, x) in enumerate(zip(told, rows, strict=False)):
         if t not in slots:

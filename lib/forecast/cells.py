@@ -10,6 +10,7 @@ estimated without bias (Horvitz and Thompson 1952); what weighs much is always t
 
 import numpy as np
 
+from lib.evaluation.splits import Split
 from lib.forecast.features import Features
 
 MOST_CELLS = 1_000_000  # of the slots fitted on; a larger grid's cells are drawn
@@ -67,6 +68,19 @@ def beginnings(train: range) -> list[int]:
     """
     last = max(train.stop - 2, 1)
     return sorted({min(max(LAGS, int(x * len(train))), last) for x in LEFT_OUT})
+
+
+def judged(counts: np.ndarray, split: Split) -> list[int]:
+    """Validation slots with requests, by which a model's parameters are chosen.
+
+    Every second, third … of them where all have more than MOST_CELLS cells.
+
+    Args:
+        counts: (T, M) requests.
+        split: the cut-offs.
+    """
+    step = -(-len(split.validation) * counts.shape[1] // MOST_CELLS)
+    return [t for t in split.validation[:: max(step, 1)] if counts[t].any()]
 
 
 def draw(

@@ -20,7 +20,7 @@ from scipy.special import log_softmax
 from lib.data.arrays import scratch
 from lib.evaluation.metrics import cross_entropy_per_slot, shares
 from lib.evaluation.splits import Split
-from lib.forecast.cells import Known, beginnings, draw
+from lib.forecast.cells import Known, beginnings, draw, judged
 from lib.forecast.features import Features
 from lib.progress import every
 
@@ -68,8 +68,7 @@ def linear_forecast(
             weights = fits[first, penalty] = _fit(used, penalty, weights)
 
     nats = []
-    judged = [t for t in split.validation if counts[t].any()]
-    for t in every(judged, "choosing the linear softmax"):
+    for t in every(judged(counts, split), "choosing the linear softmax"):
         x, true = known.row(t), counts[t : t + 1]
         found = [_predict(x, start[t], weights) for weights in fits.values()]
         nats.append([cross_entropy_per_slot(true, q[None])[0] for q in found])
@@ -154,7 +153,9 @@ def _fit(cells: list[_Slot], penalty: float, weights: np.ndarray) -> np.ndarray:
         for one, weight in zip(cells, each, strict=True):
             q = np.exp(log_softmax(one.start + one.x @ w))
             mean = q @ one.x
-            total += weight * ((one.x * q[:, None]).T @ one.x - np.outer(mean, mean))
+            # float32 will do: the curvature only says how far a step goes.
+            x = one.x * np.sqrt(q, dtype=np.float32)[:, None]
+            total += weight * (x.T @ x - np.outer(mean, mean))
         return total
 
     found = minimize(
