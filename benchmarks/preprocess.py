@@ -23,6 +23,7 @@ from pathlib import Path
 import click
 import numpy as np
 import polars as pl
+import psutil
 
 RESULTS = Path(__file__).parent / "results" / "preprocess.csv"
 PAGE = Path(__file__).parents[1] / "docs" / "larger.md"
@@ -210,10 +211,9 @@ def run(name: str, folder: Path) -> dict:
 
 def held_megabytes(pid: int) -> float:
     """Memory of a process without the pages of files that it maps; 0 once it ended."""
-    with suppress(OSError):
-        rows = Path(f"/proc/{pid}/status").read_text().splitlines()
-        kinds = ("RssAnon:", "RssShmem:")
-        return sum(int(row.split()[1]) for row in rows if row.startswith(kinds)) / 1024
+    with suppress(psutil.Error):
+        found = psutil.Process(pid).memory_info()
+        return (found.rss - getattr(found, "shared", 0)) / 2**20  # macOS tells no such
     return 0.0
 
 
@@ -282,18 +282,19 @@ def store(results: list[dict]) -> None:
 
 def write_table() -> None:
     """Put what `checked` took, by rows, into docs/larger.md."""
-    rows = [r for r in csv.DictReader(RESULTS.open()) if r["contender"] == "checked"]
-    lines = ["| rows | processors (s) | clock (s) | own memory (GB) |"]
-    lines.append("| ---: " * 4 + "|")
-    for row in rows:
-        held = f"{int(row['held_mb']) / 1e3:.1f}" if row["held_mb"] else "–"
-        number = f"{int(row['rows']):,}"
-        times = (f"{float(row[n]):.0f}" for n in ("cpu_seconds", "seconds"))
-        lines.append(f"| {number} | {' | '.join(times)} | {held} |")
-    before, rest = PAGE.read_text("utf-8").split(START)
-    after = rest.split(END)[1]
-    table = "\n".join(lines)
-    PAGE.write_text(f"{before}{START}\n\n{table}\n\n{END}{after}", "utf-8")
+    import pandas as pd
+
+    from lib.files import write_text
+    from lib.report.readme import between, markdown
+
+    table = pd.read_csv(RESULTS).query("contender == 'checked'").set_index("rows")
+    shown = {
+        "processors (s)": table["cpu_seconds"].map("{:.0f}".format),
+        "clock (s)": table["seconds"].map("{:.0f}".format),
+        "own memory (GB)": table["held_mb"].div(1e3).map("{:.1f}".format),
+    }
+    text = markdown(pd.DataFrame(shown).rename(index="{:,}".format))
+    write_text(PAGE, between(PAGE.read_text("utf-8"), START, END, text))
 
 
 @click.command()

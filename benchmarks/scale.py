@@ -33,6 +33,7 @@ import polars as pl
 from lib.batch import series
 from lib.files import replacing, write_text
 from lib.paths import ROOT, run_name
+from lib.report.readme import between, markdown
 
 ROWS, MOVIES, USERS, MONTHS = 26_024_289, 45_843, 270_896, 272
 FIRST = 789_652_009  # 9 January 1995
@@ -264,12 +265,7 @@ def tables() -> str:
     most = found["rows"] == found["rows"].max()
     steps = pd.DataFrame({**kind, "step": found["step"], **shown})
     parts = pd.DataFrame({**about, **shown})[whole], steps[most & ~whole]
-    return "\n\n".join(_markdown(part) for part in parts)
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    rows = [list(table), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n\n".join(markdown(part.set_index(part.columns[0])) for part in parts)
 
 
 def draw() -> None:
@@ -300,9 +296,7 @@ def draw() -> None:
 def write_tables() -> None:
     """Put the stored runs into benchmarks/README.md, draw them."""
     draw()
-    before, rest = README.read_text("utf-8").split(START)
-    after = rest.split(END)[1]
-    write_text(README, f"{before}{START}\n\n{tables()}\n\n{END}{after}")
+    write_text(README, between(README.read_text("utf-8"), START, END, tables()))
 
 
 @click.command()

@@ -31,7 +31,7 @@ def write_panel(
 ) -> None:
     """Build the panel, on this machine or on a cluster, and write it.
 
-    The log is read in pieces, so memory grows with the panel and not with the log.
+    The log is read in pieces: memory grows with the panel, and hardly with the log.
 
     Args:
         requests: Parquet file of the cleaned log; workers read it at the same path.

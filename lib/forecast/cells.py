@@ -79,8 +79,9 @@ def judged(counts: np.ndarray, split: Split) -> list[int]:
         counts: (T, M) requests.
         split: the cut-offs.
     """
-    step = -(-len(split.validation) * counts.shape[1] // MOST_CELLS)
-    return [t for t in split.validation[:: max(step, 1)] if counts[t].any()]
+    busy = [t for t in split.validation if counts[t].any()]
+    step = -(-len(busy) * counts.shape[1] // MOST_CELLS)
+    return busy[:: max(step, 1)]
 
 
 def draw(

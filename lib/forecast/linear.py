@@ -35,7 +35,7 @@ class Fitted:
         forecast: (T, M) predicted shares. Rows before the test slots come from a fit
             on the training slots, the others from one on training and validation slots.
         parameters: what was chosen on the validation slots.
-        validation_score: cross-entropy there, in nats.
+        validation_score: cross-entropy in those that `cells.judged` takes, in nats.
         model: of the last fit: what `linear.apply` or `boosted_trees.apply` reads.
     """
 

@@ -101,9 +101,14 @@ def overview() -> str:
 
 def with_results(text: str) -> str:
     """The README with its table made anew."""
-    pattern = re.escape(START) + ".*" + re.escape(END)
-    block = f"{START}\n\n{overview()}\n\n{END}"
-    return re.sub(pattern, lambda _: block, text, flags=re.DOTALL)
+    return between(text, START, END, overview())
+
+
+def between(text: str, start: str, end: str, block: str) -> str:
+    """A text with other words between two marks that stand in it."""
+    pattern = re.escape(start) + ".*" + re.escape(end)
+    whole = f"{start}\n\n{block}\n\n{end}"
+    return re.sub(pattern, lambda _: whole, text, flags=re.DOTALL)
 
 
 def popularity() -> Iterable[str]:

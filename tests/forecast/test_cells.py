@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lib.evaluation.metrics import score
-from lib.evaluation.splits import time_split
+from lib.evaluation.splits import Split, time_split
 from lib.forecast import boosted_trees, cells
 from lib.forecast.boosted_trees import lightgbm_forecasts, residual_trees
 from lib.forecast.features import build_features
@@ -72,3 +72,14 @@ def test_models_fitted_on_drawn_cells_are_nearly_as_good(monkeypatch):
         assert not np.array_equal(fitted.forecast, whole[name].forecast)
         np.testing.assert_allclose(fitted.forecast.sum(axis=1), 1, rtol=1e-9)
         assert nats(fitted) < nats(whole[name]) + 0.03
+
+
+def test_few_slots_of_a_large_grid_choose_and_only_those_with_requests(drawn):
+    counts = np.ones((40, 100), np.float32)
+    counts[[30, 33]] = 0
+    split = Split(range(10), range(10, 39), range(39, 40))
+    assert cells.judged(counts[:, :50], split) == [
+        t for t in split.validation if t not in (30, 33)
+    ]
+    assert cells.judged(counts, split) == [*range(10, 30, 2), 31, 34, 36, 38]
+    assert cells.judged(0 * counts, split) == []
