@@ -6,7 +6,13 @@ import pandas as pd
 import pytest
 
 from lib import paths
-from lib.figures.style import COLORS, LABELS, RECOMMENDER_COLORS, save_figure, use_style
+from lib.figures.style import (
+    FORECASTERS,
+    RECOMMENDERS,
+    color,
+    save_figure,
+    use_style,
+)
 from lib.files import write_sealed
 from lib.results import (
     Results,
@@ -98,6 +104,7 @@ def test_a_synthetic_run_says_so(output, capsys, monkeypatch):
 
 
 def test_each_network_has_a_colour_of_its_own():
-    for series in (COLORS, RECOMMENDER_COLORS):
-        colours = [series[model] for model in LABELS if model in series]
+    models = FORECASTERS.keys() - {"train", "validation", "test"}
+    for series in (models, RECOMMENDERS):
+        colours = [color(model) for model in series]
         assert len(set(colours)) == len(colours) > 10

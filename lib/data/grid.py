@@ -65,6 +65,21 @@ class Grid:
             slots=self.slots[:cutoff],
         )
 
+    def known_cells(self, slots, most: int, rng: np.random.Generator):
+        """Slots and movies (cells,) of all movies requested before each of some slots.
+
+        Args:
+            slots: slot numbers, from 1 on.
+            most: at most so many cells, drawn at random where there are more.
+            rng: draws them.
+        """
+        slots = np.asarray(slots)
+        slot, movie = np.nonzero(np.cumsum(self.counts, axis=0)[slots - 1] > 0)
+        if len(slot) > most:
+            chosen = rng.choice(len(slot), most, replace=False)
+            slot, movie = slot[chosen], movie[chosen]
+        return slots[slot], movie
+
 
 def load_grid(folder: Path) -> Grid:
     """Read a folder of data/processed into a Grid.

@@ -27,7 +27,11 @@ def permutation_importance(grid: Grid, data: Features, split: Split) -> pd.DataF
         deviance in percent.
     """
     rng = np.random.default_rng(0)
-    x, y = _rows(grid, data, split.train[1:], rng)
+
+    def known(slots) -> tuple[np.ndarray, np.ndarray]:
+        slot, movie = grid.known_cells(slots, LIMIT, rng)
+        return data.cells(slot - 1, movie), grid.counts[slot, movie]
+
     model = lgb.LGBMRegressor(
         objective="poisson",
         n_estimators=80,
@@ -39,8 +43,8 @@ def permutation_importance(grid: Grid, data: Features, split: Split) -> pd.DataF
         force_row_wise=True,
         verbosity=-1,
     )
-    model.fit(x, y)
-    x, y = _rows(grid, data, split.validation, rng)
+    model.fit(*known(split.train[1:]))
+    x, y = known(split.validation)
     base = _deviance(y, model.predict(x))
     rises = []
     for column in range(x.shape[1]):
@@ -49,16 +53,6 @@ def permutation_importance(grid: Grid, data: Features, split: Split) -> pd.DataF
         rises.append(100 * (_deviance(y, model.predict(shuffled)) / base - 1))
     table = pd.DataFrame({"rise_percent": rises}, index=list(data.names))
     return table.rename_axis("feature").sort_values("rise_percent", ascending=False)
-
-
-def _rows(grid, data, slots, rng):
-    slots = np.asarray(slots)
-    known = np.cumsum(grid.counts, axis=0)[slots - 1] > 0
-    slot, movie = np.nonzero(known)
-    if len(slot) > LIMIT:
-        chosen = rng.choice(len(slot), LIMIT, replace=False)
-        slot, movie = slot[chosen], movie[chosen]
-    return data.cells(slots[slot] - 1, movie), grid.counts[slots[slot], movie]
 
 
 def _deviance(y, rate):

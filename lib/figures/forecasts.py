@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lib.data.grid import Grid
 from lib.evaluation.metrics import SCALES, per_slot_scores
-from lib.figures.style import NETWORKS, WIDTH, color, label
+from lib.figures.style import NETWORKS, WIDTH, color, label, line_legend
 
 UNITS = {
     "cross_entropy": "cross-entropy per request (nats)",
@@ -44,11 +44,7 @@ def training_curves(histories: Mapping[str, pd.DataFrame], title: str) -> Figure
         ax.set(xlabel="epoch")
         ax.set_title(unit, size=9, weight="normal")
         ax.xaxis.get_major_locator().set_params(integer=True)
-    lines = [
-        plt.Line2D([], [], color=color(part), label=f"{part} slots")
-        for part in ("train", "validation")
-    ]
-    fig.legend(handles=lines, loc="outside lower center", ncols=2)
+    line_legend(fig, {f"{part} slots": color(part) for part in ("train", "validation")})
     return fig
 
 
@@ -86,10 +82,7 @@ def predicted_against_true(
 
 
 def error_per_slot(
-    grid: Grid,
-    rows: np.ndarray,
-    forecasts: Mapping[str, np.ndarray],
-    reference: str,
+    grid: Grid, rows: np.ndarray, forecasts: Mapping[str, np.ndarray], reference: str
 ) -> Figure:
     """Cross-entropy and RMSE of each test slot; the first as a gain on a reference.
 

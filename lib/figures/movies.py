@@ -20,8 +20,6 @@ from lib.schema import (
 )
 
 MONEY = ("budget", "revenue", "profit")  # US dollars, not corrected for inflation
-
-
 MILLION = 1e6
 GROUPS = 60  # of users and of movies in the picture of the rated pairs
 MAX_DOTS = 5000  # dots of a scatter plot; more only blacken it
@@ -277,11 +275,11 @@ def money_correlation(metadata: pd.DataFrame) -> pd.DataFrame:
     return with_profit(metadata)[[*MONEY, "vote_average"]].corr()
 
 
-def genre_votes(metadata: pd.DataFrame, genres: int = 10) -> pd.DataFrame:
-    """genre and vote_average of each movie with a vote, for the commonest genres."""
+def genre_votes(metadata: pd.DataFrame) -> pd.DataFrame:
+    """genre and vote_average of each movie with a vote, for the ten commonest ones."""
     voted = metadata[metadata["vote_count"] > 0]
     table = split_genres(voted)[[GENRES, "vote_average"]]
-    common = table[GENRES].value_counts().index[:genres]
+    common = table[GENRES].value_counts().index[:10]
     table = table[table[GENRES].isin(common)].rename(columns={GENRES: "genre"})
     order = table.groupby("genre")["vote_average"].median().sort_values()
     place = table["genre"].map({name: k for k, name in enumerate(order.index[::-1])})

@@ -56,14 +56,14 @@ def draw_model(model, title: str = "") -> Figure:
         for layer in model.operations
         if not layer.__class__.__name__.startswith(HIDDEN)
     ]
+    parents = {layer: _parents(layer, layers) for layer in layers}
     depth: dict = {}
     for layer in layers:
-        parents = _parents(layer, layers)
-        depth[layer] = 1 + max((depth[parent] for parent in parents), default=-1)
-    outputs = {layer: _children(layer, layers) for layer in layers}
+        depth[layer] = 1 + max((depth[one] for one in parents[layer]), default=-1)
     for layer in reversed(layers):  # an input stands just above its first reader
-        if not _parents(layer, layers) and outputs[layer]:
-            depth[layer] = min(depth[child] for child in outputs[layer]) - 1
+        readers = [depth[other] for other in layers if layer in parents[other]]
+        if readers and not parents[layer]:
+            depth[layer] = min(readers) - 1
     columns = {}
     for layer in layers:
         row = [other for other in columns if depth[other] == depth[layer]]
@@ -72,15 +72,11 @@ def draw_model(model, title: str = "") -> Figure:
     fig, axes = plt.subplots(figsize=(6.3, ROW * rows + 0.4))
     for layer in layers:
         _box(axes, layer, columns[layer], depth[layer])
-        for parent in _parents(layer, layers):
+        for parent in parents[layer]:
             _arrow(axes, columns, depth, parent, layer)
     axes.set(xlim=(-1.4, 3.2), ylim=(rows - 0.45, -0.55), title=title)
     axes.axis("off")
     return fig
-
-
-def _children(layer, layers) -> list:
-    return [other for other in layers if layer in _parents(other, layers)]
 
 
 def _arrow(axes, columns, depth, parent, layer) -> None:

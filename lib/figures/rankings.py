@@ -29,44 +29,38 @@ def loss_chart(losses: Mapping[str, Sequence[float]]) -> Figure:
     return fig
 
 
-def hit_chart(
-    panels: Mapping[str, pd.DataFrame], metric: str = "hr_at_10", digits: int = 3
-) -> Figure:
-    """One dot and interval per model, one panel per protocol.
+def hit_chart(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """HR@10, one dot and interval per model, one panel per protocol.
 
     Args:
-        panels: title → table with the index model and the columns of the metric,
-            `<metric>_low` and `<metric>_high`; the last panel sorts the models.
-        metric: the measure to draw.
-        digits: after the point of the number beside a dot.
+        panels: title → table with the index model and the columns hr_at_10,
+            hr_at_10_low and hr_at_10_high; the last panel sorts the models.
     """
-    order = list(panels.values())[-1].sort_values(metric).index
+    columns = ["hr_at_10", "hr_at_10_low", "hr_at_10_high"]
+    order = list(panels.values())[-1].sort_values("hr_at_10").index
     size = (WIDTH, 0.8 + 0.27 * len(order))
     fig, axes = plt.subplots(1, len(panels), figsize=size, sharey=True, squeeze=False)
     for ax, (title, table) in zip(axes[0], panels.items(), strict=True):
-        columns = [metric, f"{metric}_low", f"{metric}_high"]
         rows = table.reindex(order)[columns].itertuples()
         for place, (name, value, low, high) in enumerate(rows):
             ax.plot([low, high], [place] * 2, color=color(name), linewidth=1.6)
             ax.plot(value, place, "o", color=color(name), markersize=5)
-            text = f"{value:.{digits}f}"
             where = {"textcoords": "offset points", "ha": "center", "size": 6}
-            ax.annotate(text, (value, place), (0, 5), **where)
-        ax.set(xlabel=label(metric), title=title)
+            ax.annotate(f"{value:.3f}", (value, place), (0, 5), **where)
+        ax.set(xlabel=label("hr_at_10"), title=title)
         ax.margins(y=0.08)
     axes[0, 0].set_yticks(range(len(order)), [label(name) for name in order])
     return fig
 
 
-def cutoff_chart(ranks: Mapping[str, np.ndarray], last: int = 100) -> Figure:
-    """Hit ratio at every list length from 1 to `last`, against all movies.
+def cutoff_chart(ranks: Mapping[str, np.ndarray]) -> Figure:
+    """Hit ratio at every list length from 1 to 100, against all movies.
 
     Args:
         ranks: model → ranks of the held-out movies, 0 is the best.
-        last: longest list.
     """
     fig, axes = plt.subplots(figsize=(WIDTH, 3.2))
-    lengths = np.arange(1, last + 1)
+    lengths = np.arange(1, 101)
     for name, places in ranks.items():
         ratio = [(places < k).mean() for k in lengths]
         axes.plot(lengths, ratio, color=color(name), label=label(name), linewidth=1.3)

@@ -7,13 +7,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lib.figures.style import WIDTH, color, label
+from lib.figures.style import WIDTH, color, label, line_legend
 from lib.schema import PREDICTED, RATING
 
 SHORTEST = 1e-3  # seconds: what is faster stands at the left edge
 ROW = 0.27  # inches per model in a chart of dots
-PART_COLORS = {"loss": "#56B4E9", "val_loss": "#D55E00"}
-PART_LABELS = {"loss": "training rows", "val_loss": "rows that early stopping watches"}
+PARTS = {
+    "loss": ("training rows", "#56B4E9"),
+    "val_loss": ("rows that early stopping watches", "#D55E00"),
+}
 
 
 def error_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
@@ -27,16 +29,12 @@ def error_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
     )
     for ax, (title, history) in zip(axes[0], histories.items(), strict=True):
         epochs = np.arange(1, len(history) + 1)
-        for part in PART_COLORS:
+        for part, (_, shade) in PARTS.items():
             values = np.sqrt(history[part])
-            ax.plot(epochs, values, color=PART_COLORS[part], marker=".", linewidth=1.1)
+            ax.plot(epochs, values, color=shade, marker=".", linewidth=1.1)
         ax.set(xlabel="epoch", title=title)
     axes[0, 0].set_ylabel("RMSE (stars)")
-    lines = [
-        plt.Line2D([], [], color=PART_COLORS[part], label=PART_LABELS[part])
-        for part in PART_COLORS
-    ]
-    fig.legend(handles=lines, loc="outside lower center", ncols=2)
+    line_legend(fig, dict(PARTS.values()))
     return fig
 
 

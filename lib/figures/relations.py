@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from lib.data.grid import Grid
 from lib.figures.style import BLUE, WIDTH, label
 
+LIMIT = 40_000  # rows of `next_slot_frame`, drawn at random where there are more
 
-def next_slot_frame(
-    grid: Grid, cells: Callable, names, rows, limit: int = 40_000
-) -> pd.DataFrame:
+
+def next_slot_frame(grid: Grid, cells: Callable, names, rows) -> pd.DataFrame:
     """Features before a slot beside the popularity in it, for movies seen before.
 
     Args:
@@ -21,34 +21,23 @@ def next_slot_frame(
         cells: slots, movies → array (cells, features), known at the end of the slots.
         names: names of the features.
         rows: slots to forecast, from 1 on; give training slots only.
-        limit: at most so many rows, drawn at random.
 
     Returns:
         One row per movie and slot: the features and `next popularity` (per mille).
     """
-    rows = np.asarray(rows)
-    known = np.cumsum(grid.counts, axis=0)[rows - 1] > 0
-    slot, movie = np.nonzero(known)
-    if len(slot) > limit:
-        chosen = np.random.default_rng(0).choice(len(slot), limit, replace=False)
-        slot, movie = slot[chosen], movie[chosen]
-    frame = pd.DataFrame(cells(rows[slot] - 1, movie), columns=list(names))
-    frame["next popularity"] = 1e3 * grid.shares[rows[slot], movie]
+    slot, movie = grid.known_cells(rows, LIMIT, np.random.default_rng(0))
+    frame = pd.DataFrame(cells(slot - 1, movie), columns=list(names))
+    frame["next popularity"] = 1e3 * grid.shares[slot, movie]
     return frame
 
 
-def correlation_matrix(frame: pd.DataFrame, features: int = 10) -> Figure:
-    """Spearman correlations with a colour bar.
-
-    Args:
-        frame: features and, last, the target.
-        features: so many are shown, those most correlated with the target.
-    """
+def correlation_matrix(frame: pd.DataFrame) -> Figure:
+    """Spearman correlations of the target, the last column, and the ten features that
+    are most correlated with it."""
     varying = frame.loc[:, frame.nunique() > 1].rename(columns=label)
     correlation = varying.corr("spearman")
     order = correlation.iloc[:, -1].abs().sort_values(ascending=False).index
-    order = order[: features + 1]
-    correlation = correlation.loc[order, order]
+    correlation = correlation.loc[order[:11], order[:11]]
     size = len(correlation)
     fig, axes = plt.subplots(figsize=(WIDTH, 3.6))
     image = axes.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto")
@@ -71,9 +60,9 @@ def correlation_matrix(frame: pd.DataFrame, features: int = 10) -> Figure:
     return fig
 
 
-def scatter_matrix(frame: pd.DataFrame, points: int = 1500) -> Figure:
+def scatter_matrix(frame: pd.DataFrame) -> Figure:
     """Every pair of columns against each other, densities on the diagonal."""
-    some = frame.sample(min(points, len(frame)), random_state=0)
+    some = frame.sample(min(1500, len(frame)), random_state=0)
     some = some.rename(columns=lambda name: label(name).replace("_", "\n"))
     axes = pd.plotting.scatter_matrix(
         some,

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from lib.data.grid import Grid
 from lib.data.preprocessing import read_meta
-from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH
+from lib.figures.style import BLUE, GREEN, ORANGE, WIDTH, line_legend
 from lib.schema import (
     GENRES,
     HOUR,
@@ -87,13 +87,16 @@ def movie_table(grid: Grid) -> pd.DataFrame:
     return table
 
 
-def by_genre(table: pd.DataFrame) -> pd.DataFrame:
-    """The movie table with one row per movie and genre, most requested genre first."""
+def by_genre(table: pd.DataFrame, most: int) -> pd.DataFrame:
+    """The movie table with one row per movie and genre, of the most requested genres.
+
+    They are the categories of the column genre, the most requested first.
+    """
     long = table.assign(genre=table[GENRES].fillna(NO_GENRES).str.split("|"))
     long = long.explode("genre")
     order = long.groupby("genre")["requests"].sum().sort_values(ascending=False).index
-    long["genre"] = pd.Categorical(long["genre"], order)
-    return long
+    long["genre"] = pd.Categorical(long["genre"], order[:most])
+    return long.dropna(subset="genre")
 
 
 def rating_histogram(log: Requests) -> Figure | None:
@@ -158,14 +161,11 @@ def has_genres(table: pd.DataFrame) -> bool:
     return bool((table[GENRES].fillna(NO_GENRES) != NO_GENRES).any())
 
 
-def densities(table: pd.DataFrame, genres: int = 5) -> Figure | None:
-    """Density of the requests per movie and of the mean rating, by genre."""
+def densities(table: pd.DataFrame) -> Figure | None:
+    """Density of the requests per movie and of the mean rating, of five genres."""
     if not has_genres(table):
         return None
-    long = by_genre(table)
-    most = long["genre"].cat.categories[:genres]
-    long = long[long["genre"].isin(most)].copy()
-    long["genre"] = long["genre"].cat.remove_unused_categories()
+    long = by_genre(table, 5)
     long["log10 requests"] = np.log10(long["requests"])
     units = {
         "log10 requests": "requests per movie (log10)",
@@ -181,24 +181,16 @@ def densities(table: pd.DataFrame, genres: int = 5) -> Figure | None:
             legend=False,
         )
         ax.set(xlabel=unit, ylabel="density")
-    colors = sns.color_palette(n_colors=len(most))
-    lines = [
-        plt.Line2D([], [], color=color, label=name)
-        for color, name in zip(colors, most, strict=True)
-    ]
-    fig.legend(handles=lines, loc="outside lower center", ncols=len(most))
+    names = long["genre"].cat.categories
+    line_legend(fig, dict(zip(names, sns.color_palette(), strict=False)))
     return fig
 
 
-def boxes(table: pd.DataFrame, genres: int = 12) -> Figure | None:
-    """Box plots of the requests per movie by genre and by decade of release."""
+def boxes(table: pd.DataFrame) -> Figure | None:
+    """Box plots of the requests per movie by genre (12) and by decade of release."""
     panels = {}
     if has_genres(table):
-        long = by_genre(table)
-        most = long["genre"].cat.categories[:genres]
-        long = long[long["genre"].isin(most)].copy()
-        long["genre"] = long["genre"].cat.remove_unused_categories()
-        panels["genre"] = long
+        panels["genre"] = by_genre(table, 12)
     decade = table.dropna(subset=[RELEASE_YEAR]).copy()
     decade["decade of release"] = (decade[RELEASE_YEAR] // 10 * 10).astype(int)
     if len(decade):
@@ -213,14 +205,14 @@ def boxes(table: pd.DataFrame, genres: int = 12) -> Figure | None:
     return fig
 
 
-def genre_shares(grid: Grid, table: pd.DataFrame, genres: int = 8) -> Figure | None:
-    """Share of the requests by genre over time; a movie counts for each of its genres.
+def genre_shares(grid: Grid, table: pd.DataFrame) -> Figure | None:
+    """Share of the requests by genre (8); a movie counts for each of its genres.
 
     Shares are taken over four-slot means, which tames the noise of small slots.
     """
     if not has_genres(table):
         return None
-    most = by_genre(table)["genre"].cat.categories[:genres]
+    most = by_genre(table, 8)["genre"].cat.categories
     flags = table[GENRES].fillna("").str.get_dummies("|").reindex(columns=most)
     requests = pd.DataFrame(
         grid.counts @ flags.fillna(0).to_numpy("float32"), grid.slots, most
@@ -232,7 +224,7 @@ def genre_shares(grid: Grid, table: pd.DataFrame, genres: int = 8) -> Figure | N
         share.index,
         share.fillna(0).T.to_numpy(),
         labels=list(most),
-        colors=sns.color_palette("colorblind", genres),
+        colors=sns.color_palette("colorblind", 8),
     )
     axes.set(
         ylim=(0, 1),
@@ -261,11 +253,11 @@ def traffic(grid: Grid) -> Figure:
     return fig
 
 
-def popular_over_time(grid: Grid, table: pd.DataFrame, movies: int = 6) -> Figure:
-    """Popularity of the most requested movies, slot by slot."""
+def popular_over_time(grid: Grid, table: pd.DataFrame) -> Figure:
+    """Popularity of the six most requested movies, slot by slot."""
     fig, axes = plt.subplots(figsize=(WIDTH, 2.8))
     shares = grid.shares
-    for index in table["requests"].nlargest(movies).index:
+    for index in table["requests"].nlargest(6).index:
         title = shown_text(table[TITLE][index], 40)
         axes.plot(grid.slots, 1e3 * shares[:, index], label=title)
     axes.set(

@@ -18,105 +18,79 @@ from lib.files import replacing
 from lib.text import markdown_text, shown_text
 
 NETWORKS = ("lstm", "gru", "conv1d_lstm")
-
-
-# Networks have the strong colours of Okabe and Ito's colour-blind safe palette (2008),
-# baselines greys and muted tones, so that a reader finds the networks at once.
-COLORS: dict[Hashable, str] = {
-    "lstm": "#0072B2",
-    "gru": "#D55E00",
-    "conv1d_lstm": "#009E73",
-    "conv1d_gru": "#E69F00",
-    "simple_rnn": "#56B4E9",
-    "bidirectional_lstm": "#CC79A7",
-    "ewma_count_weighted": "#000000",
-    "ewma": "#555555",
-    "moving_average": "#777777",
-    "cumulative_share": "#999999",
-    "seasonal_naive": "#B5A27F",
-    "last_value": "#BBBBBB",
-    "lightgbm": "#8C564B",
-    "lightgbm_residual": "#C49C94",
-    "linear": "#999933",
-    "start": "#444444",
-    "best": "#882255",
-    "hybrid": "#AA4499",
-    "lfu_decayed": "#44AA99",
-    "s3_fifo": "#DDCC77",
-    "sieve": "#BBBB77",
-    "arc": "#88CCEE",
-    "lirs": "#CC6677",
-    "w_tinylfu": "#661100",
-    "belady": "#117733",
-    "lru": "#A6761D",
-    "lfu": "#7F7F9F",
-    "oracle": "#332288",
-    "train": "#56B4E9",
-    "validation": "#D55E00",
-    "test": "#0072B2",
+# Model → name for readers, colour. Networks have the strong colours of Okabe and Ito's
+# colour-blind safe palette (2008), baselines greys and muted tones, so that a reader
+# finds the networks at once.
+FORECASTERS: dict[Hashable, tuple[str, str]] = {
+    "lstm": ("LSTM", "#0072B2"),
+    "gru": ("GRU", "#D55E00"),
+    "conv1d_lstm": ("Conv1D-LSTM", "#009E73"),
+    "conv1d_gru": ("Conv1D-GRU", "#E69F00"),
+    "simple_rnn": ("SimpleRNN", "#56B4E9"),
+    "bidirectional_lstm": ("Bidirectional LSTM", "#CC79A7"),
+    "ewma_count_weighted": ("EWMA, count-weighted", "#000000"),
+    "ewma": ("EWMA", "#555555"),
+    "moving_average": ("Moving average", "#777777"),
+    "cumulative_share": ("Cumulative share", "#999999"),
+    "seasonal_naive": ("Seasonal naive", "#B5A27F"),
+    "last_value": ("Last value", "#BBBBBB"),
+    "lightgbm": ("LightGBM", "#8C564B"),
+    "lightgbm_residual": ("LightGBM on the start", "#C49C94"),
+    "linear": ("Linear softmax", "#999933"),
+    "start": ("Start: EWMA, newcomers", "#444444"),
+    "best": ("Best pool", "#882255"),
+    "hybrid": ("Hybrid", "#AA4499"),
+    "lfu_decayed": ("LFU, decayed", "#44AA99"),
+    "s3_fifo": ("S3-FIFO", "#DDCC77"),
+    "sieve": ("SIEVE", "#BBBB77"),
+    "arc": ("ARC", "#88CCEE"),
+    "lirs": ("LIRS", "#CC6677"),
+    "w_tinylfu": ("W-TinyLFU", "#661100"),
+    "belady": ("Bélády", "#117733"),
+    "lru": ("LRU", "#A6761D"),
+    "lfu": ("LFU", "#7F7F9F"),
+    "oracle": ("Oracle", "#332288"),
+    "train": ("train", "#56B4E9"),
+    "validation": ("validation", "#D55E00"),
+    "test": ("test", "#0072B2"),
 }
 # The second series, whose models never share a figure with those above
-RECOMMENDER_COLORS: dict[Hashable, str] = {
-    # networks: the strong colours of Okabe and Ito's colour-blind safe palette (2008)
-    "neural_cf": "#56B4E9",
-    "neural_cf_tuned": "#0072B2",
-    "next_movie_gru": "#D55E00",
-    "next_movie_lstm": "#009E73",
-    "sasrec": "#F0A500",
-    "blend_next_movie_gru": "#7A0177",
-    "blend_next_movie_lstm": "#FA9FB5",
-    "blend_sasrec": "#DD3497",
-    "recommendernet": "#CC79A7",
-    "recommendernet_plus": "#882255",
-    "wide_deep": "#E69F00",
-    "wide_deep_plus": "#AA7700",
-    # classical models: greys and muted tones
-    "ease": "#000000",
-    "ials": "#555555",
-    "pure_svd": "#777777",
-    "item_knn": "#999999",
-    "rp3beta": "#6B8E23",
-    "top_pop": "#BBBBBB",
-    "recent_pop": "#D0B49F",
-    "damped_pop": "#A0522D",
-    "content": "#8C564B",
-    "content_counts": "#C49C94",
-    "content_people": "#9C6B5E",
-    "hybrid": "#B5A27F",
-    "svdpp": "#332288",
-    "bayesian_fm": "#117733",
-    "bayesian_fm_history": "#44AA99",
-    "bayesian_fm_dates": "#999933",
-    "svm": "#A6761D",
-    "bias": "#AAAAAA",
+RECOMMENDERS: dict[Hashable, tuple[str, str]] = {
+    "neural_cf": ("Neural CF (hybrid report)", "#56B4E9"),
+    "neural_cf_tuned": ("Neural CF, tuned", "#0072B2"),
+    "next_movie_gru": ("Next movie, GRU", "#D55E00"),
+    "next_movie_lstm": ("Next movie, LSTM", "#009E73"),
+    "sasrec": ("SASRec", "#F0A500"),
+    "blend_next_movie_gru": ("GRU × popularity", "#7A0177"),
+    "blend_next_movie_lstm": ("LSTM × popularity", "#FA9FB5"),
+    "blend_sasrec": ("SASRec × popularity", "#DD3497"),
+    "recommendernet": ("RecommenderNet", "#CC79A7"),
+    "recommendernet_plus": ("RecommenderNet with ids", "#882255"),
+    "wide_deep": ("Wide & Deep", "#E69F00"),
+    "wide_deep_plus": ("Wide & Deep with ids", "#AA7700"),
+    "ease": ("EASE", "#000000"),
+    "ials": ("iALS", "#555555"),
+    "pure_svd": ("PureSVD", "#777777"),
+    "item_knn": ("ItemKNN", "#999999"),
+    "rp3beta": ("RP3beta", "#6B8E23"),
+    "top_pop": ("TopPop", "#BBBBBB"),
+    "recent_pop": ("TopPop, last slot", "#D0B49F"),
+    "damped_pop": ("TopPop, damped", "#A0522D"),
+    "content": ("Content (TF-IDF)", "#8C564B"),
+    "content_counts": ("Content (counts)", "#C49C94"),
+    "content_people": ("Content (with cast and directors)", "#9C6B5E"),
+    "svdpp": ("SVD++", "#332288"),
+    "bayesian_fm": ("Bayesian FM", "#117733"),
+    "bayesian_fm_history": ("Bayesian FM, no features", "#44AA99"),
+    "bayesian_fm_dates": ("Bayesian FM, dated", "#999933"),
+    "svm": ("SVM", "#A6761D"),
+    "bias": ("Biases", "#AAAAAA"),
 }
-LABELS: dict[Hashable, str] = {
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "conv1d_lstm": "Conv1D-LSTM",
-    "conv1d_gru": "Conv1D-GRU",
-    "simple_rnn": "SimpleRNN",
-    "bidirectional_lstm": "Bidirectional LSTM",
-    "ewma": "EWMA",
-    "ewma_count_weighted": "EWMA, count-weighted",
-    "moving_average": "Moving average",
-    "cumulative_share": "Cumulative share",
-    "seasonal_naive": "Seasonal naive",
-    "last_value": "Last value",
-    "lightgbm": "LightGBM",
-    "lightgbm_residual": "LightGBM on the start",
-    "linear": "Linear softmax",
-    "start": "Start: EWMA, newcomers",
-    "best": "Best pool",
+MODELS = RECOMMENDERS | FORECASTERS
+LABELS: dict[Hashable, str] = {name: text for name, (text, _) in MODELS.items()}
+LABELS |= {  # models that no chart draws, and measures
     "blind": "Blind LSTM",
     "dense": "Dense",
-    "lfu_decayed": "LFU, decayed",
-    "s3_fifo": "S3-FIFO",
-    "sieve": "SIEVE",
-    "arc": "ARC",
-    "lirs": "LIRS",
-    "w_tinylfu": "W-TinyLFU",
-    "belady": "Bélády",
     "auto_ets": "AutoETS",
     "tsb": "TSB",
     "croston": "Croston",
@@ -125,41 +99,6 @@ LABELS: dict[Hashable, str] = {
     "nf_nhits": "neuralforecast NHITS",
     "ensemble": "Ensemble of the networks",
     "memory_1e+09": "memory_all",  # a half-life beyond any log: nothing is forgotten
-    "lru": "LRU",
-    "lfu": "LFU",
-    "oracle": "Oracle",
-    # recommenders
-    "neural_cf": "Neural CF (hybrid report)",
-    "neural_cf_tuned": "Neural CF, tuned",
-    "next_movie_gru": "Next movie, GRU",
-    "next_movie_lstm": "Next movie, LSTM",
-    "sasrec": "SASRec",
-    "blend_next_movie_gru": "GRU × popularity",
-    "blend_next_movie_lstm": "LSTM × popularity",
-    "blend_sasrec": "SASRec × popularity",
-    "recommendernet": "RecommenderNet",
-    "recommendernet_plus": "RecommenderNet with ids",
-    "wide_deep": "Wide & Deep",
-    "wide_deep_plus": "Wide & Deep with ids",
-    "ease": "EASE",
-    "ials": "iALS",
-    "pure_svd": "PureSVD",
-    "item_knn": "ItemKNN",
-    "rp3beta": "RP3beta",
-    "top_pop": "TopPop",
-    "recent_pop": "TopPop, last slot",
-    "damped_pop": "TopPop, damped",
-    "content": "Content (TF-IDF)",
-    "content_counts": "Content (counts)",
-    "content_people": "Content (with cast and directors)",
-    "hybrid": "Hybrid",
-    "svdpp": "SVD++",
-    "bayesian_fm": "Bayesian FM",
-    "bayesian_fm_history": "Bayesian FM, no features",
-    "bayesian_fm_dates": "Bayesian FM, dated",
-    "svm": "SVM",
-    "bias": "Biases",
-    # their measures
     "hr_at_10": "HR@10",
     "ndcg_at_10": "NDCG@10",
     "full_hr_at_10": "HR@10, all",
@@ -167,7 +106,6 @@ LABELS: dict[Hashable, str] = {
     "fit_seconds": "fit (s)",
     "fit_cpu_seconds": "fit (CPU s)",
     "mrr": "MRR",
-    "coverage": "coverage",
     "novelty": "novelty (bits)",
     "popularity_bias": "popularity bias",
     "rmse": "RMSE",
@@ -235,12 +173,18 @@ def _clean(text: str) -> str:
 
 def color(model: Hashable) -> str:
     """Colour of a model, the same in every notebook."""
-    return COLORS.get(model, RECOMMENDER_COLORS.get(model, OTHER))
+    return MODELS.get(model, ("", OTHER))[1]
 
 
 def label(model: Hashable) -> str:
     """Name of a model or measure as a reader sees it."""
     return LABELS.get(model, str(model))
+
+
+def line_legend(fig: Figure, colors: dict[str, str]) -> None:
+    """One legend below all panels: the name of each colour of a line."""
+    lines = [plt.Line2D([], [], color=c, label=name) for name, c in colors.items()]
+    fig.legend(handles=lines, loc="outside lower center", ncols=len(lines))
 
 
 def is_synthetic(run: str) -> bool:
