@@ -111,6 +111,8 @@ LABELS |= {  # models that no chart draws, and measures
     "rmse": "RMSE",
     "mae": "MAE",
     "mse": "MSE",
+    "model_mb": "size (MB)",
+    "movie_mean": "Movie's mean",
 }
 OTHER = "#AAAAAA"
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"

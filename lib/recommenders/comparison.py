@@ -136,7 +136,7 @@ def with_published(table: pd.DataFrame, data: str, protocol: str) -> pd.DataFram
     return frame.sort_values("rmse")
 
 
-def ranking_table(rows: pd.DataFrame, metrics=("hr_at_10", "ndcg_at_10", "mrr")):
+def ranking_table(rows: pd.DataFrame) -> pd.DataFrame:
     """The ranking models, best NDCG among all movies first.
 
     Returns:
@@ -144,6 +144,7 @@ def ranking_table(rows: pd.DataFrame, metrics=("hr_at_10", "ndcg_at_10", "mrr"))
         against 99 movies, the same among all as `full_<metric>`, fit_cpu_seconds.
     """
     ranked = rows[(rows["protocol"] == SAMPLED) & (rows["metric"] == "hr_at_10")]
+    metrics = ("hr_at_10", "ndcg_at_10", "mrr")
     names = [f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high")]
     table = {
         model: {

@@ -104,7 +104,8 @@ def load(dataset: str, run: str = "") -> RatingData:
     ratings = latest.sort_index().reset_index(drop=True)
     known = meta["demographics"]
     users = _users(folder / "users.parquet") if known else None
-    movies = _movies(folder / "movies.parquet")
+    movies = pd.read_parquet(folder / "movies.parquet", columns=MOVIE_COLUMNS)
+    movies = movies.astype({RELEASE_YEAR: "Int64"})
     return RatingData(source.name, ratings, movies, users, log.parent, source.synthetic)
 
 
@@ -130,14 +131,18 @@ def random_split(
     return ratings[~held_out], ratings[held_out]
 
 
-def five_folds(
-    data: RatingData, seed: int = 0
-) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
+def one_fifth(ids) -> np.ndarray:
+    """A fifth of the different ids, drawn once and for all."""
+    order = np.random.default_rng(0).permutation(np.unique(ids))
+    return order[: round(0.2 * len(order))]
+
+
+def five_folds(data: RatingData) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """The official folds where the set has them, else five seeded random folds."""
     official = official_folds(data)
     if official:
         return official
-    order = np.random.default_rng(seed).permutation(len(data.ratings))
+    order = np.random.default_rng(0).permutation(len(data.ratings))
     fold = np.empty(len(order), dtype=int)
     fold[order] = np.arange(len(order)) % len(FOLDS)
     return [(data.ratings[fold != k], data.ratings[fold == k]) for k in range(5)]
@@ -159,12 +164,6 @@ def genre_flags(movies: pd.DataFrame, names: list[str]) -> np.ndarray:
 def _read_tab(path: Path) -> pd.DataFrame:
     frame = pd.read_csv(path, sep="\t", names=RATING_COLUMNS)
     return frame.astype({RATING: float})
-
-
-def _movies(path: Path) -> pd.DataFrame:
-    """The movies of the log, and those that are listed without a single rating."""
-    movies = pd.read_parquet(path, columns=MOVIE_COLUMNS)
-    return movies.astype({RELEASE_YEAR: "Int64"})
 
 
 def _users(path: Path) -> pd.DataFrame:

@@ -136,7 +136,7 @@ def content() -> ContentModel:
             "vote_average": [5.0, 6, 7, 8, 9],
         }
     )
-    return ContentModel(ngram_range=(1, 1)).fit(movies)
+    return ContentModel().fit(movies)
 
 
 def test_content_ranks_by_the_cosine_with_all_watched_texts(content):
@@ -158,7 +158,7 @@ def test_a_new_movie_is_rated_like_those_with_similar_texts(content):
         {USER: [1, 1, 2, 2], MOVIE: [1, 3, 1, 3], RATING: [5.0, 1.0, 2.0, 4.0]}
     )
     pairs = pd.DataFrame({USER: [1, 2, 1], MOVIE: [2, 2, 5]})
-    found = content_models.estimate_new_movies(content, old, pairs, shrink=0.5)
+    found = content_models.estimate_new_movies(content, old, pairs)
     cosine = content.similar(2).set_index(MOVIE)["similarity"]
     similar = [cosine[1], cosine.get(3, 0.0)]
     gaps = np.array([[2.0, -2.0], [-1.0, 1.0]])  # of users 1 and 2 from their means

@@ -28,15 +28,12 @@ class Trained:
     test: pd.DataFrame
 
 
-def trained_model(
-    data: RatingData, name: str | None = None, settings: dict | None = None
-) -> Trained:
+def trained_model(data: RatingData, name: str | None = None) -> Trained:
     """Loads the kept model, or trains it on a random 80 % of the rows and keeps it.
 
     Args:
         data: a data set.
         name: a model, None for the default.
-        settings: arguments of the model other than its defaults.
 
     Returns:
         The model with its training rows and the other fifth.
@@ -46,7 +43,7 @@ def trained_model(
     """
     name = name or DEFAULT_MODEL
     train, test = random_split(data.ratings)
-    model = model_class(name)(**(settings or {}))
+    model = model_class(name)()
     rows = data.ratings[RATING_COLUMNS].to_numpy(np.float64)
     record = {
         "model": name,

@@ -46,8 +46,7 @@ class HybridModel:
             UserError: the movie has no text.
         """
         seen = self.watched.get(user, set()) if exclude_seen else set()
-        near = self.content.similar(movie, self.content.neighbours + len(seen))
-        near = near[~near[MOVIE].isin(seen)].head(self.content.neighbours)
+        near = self.content.unseen(movie, seen)
         pairs = pd.DataFrame({USER: user, MOVIE: near[MOVIE].to_numpy()})
         estimates = np.asarray(self.ratings.predict(pairs), dtype=float)
         near = near.assign(**{ESTIMATE: estimates})

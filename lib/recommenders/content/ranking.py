@@ -5,6 +5,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from lib.recommenders.content.tfidf import ContentModel
+from lib.recommenders.data import one_fifth
 from lib.recommenders.ranking.histories import Histories
 from lib.recommenders.ranking.model import RankingModel
 from lib.schema import MOVIE, RATING, USER
@@ -50,35 +51,35 @@ def text_vectors(content: ContentModel, movie_ids: np.ndarray) -> sp.csr_matrix:
 
 
 def split_new_movies(
-    ratings: pd.DataFrame, movie_ids: np.ndarray, share: float = 0.2, seed: int = 0
+    ratings: pd.DataFrame, movie_ids: np.ndarray
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Takes all ratings of some movies away, as if these were not yet released.
 
     Args:
         ratings: userId, movieId, rating.
-        movie_ids: movies with a text; the new ones are drawn from them.
-        share: of `movie_ids` that become new.
-        seed: of the draw.
+        movie_ids: movies with a text; a fifth of them becomes new.
 
     Returns:
         (ratings of the old movies, ratings of the new ones by users who rated an old
         one).
     """
-    order = np.random.default_rng(seed).permutation(np.unique(movie_ids))
-    new = ratings[MOVIE].isin(order[: round(share * len(order))])
+    new = ratings[MOVIE].isin(one_fifth(movie_ids))
     old, rows = ratings[~new], ratings[new]
     return old, rows[rows[USER].isin(old[USER])]
 
 
+SHRINK = 0.5  # similarity that stands for "no evidence": pulls towards a user's mean
+
+
 def estimate_new_movies(
-    content: ContentModel, old: pd.DataFrame, pairs: pd.DataFrame, shrink: float = 0.5
+    content: ContentModel, old: pd.DataFrame, pairs: pd.DataFrame
 ) -> pd.DataFrame:
     """Ratings of movies that nobody has rated, from the texts of those that are known.
 
     With s_ij the cosine of the texts, r the known ratings, m_u the mean of user u, the
     estimate is
 
-        m_u + Σ_j s_ij (r_uj − m_u) / (Σ_j s_ij + shrink),
+        m_u + Σ_j s_ij (r_uj − m_u) / (Σ_j s_ij + SHRINK),
 
     over the movies j that u rated.
 
@@ -86,7 +87,6 @@ def estimate_new_movies(
         content: a fitted content model with the new movies in it.
         old: known ratings.
         pairs: userId and movieId to estimate; every user has known ratings.
-        shrink: similarity that stands for "no evidence": pulls towards m_u.
 
     Returns:
         user_mean and by_text, both in stars, in the order of `pairs`.
@@ -104,7 +104,7 @@ def estimate_new_movies(
     row = np.searchsorted(user_ids, pairs[USER])
     evidence = (rated @ similar).toarray()[row, column]
     moved = (gaps @ similar).toarray()[row, column]
-    estimate = means[row] + moved / (evidence + shrink)
+    estimate = means[row] + moved / (evidence + SHRINK)
     low, high = old[RATING].min(), old[RATING].max()
     return pd.DataFrame(
         {"user_mean": means[row], "by_text": np.clip(estimate, low, high)}

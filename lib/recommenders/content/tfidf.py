@@ -88,11 +88,10 @@ def titles_only(data: RatingData) -> Metadata:
 
 
 class ContentModel:
-    """Nearest movies by the words of title, overview and tagline.
+    """Nearest movies by the words, and pairs of words, of title, overview and tagline.
 
     Args:
         neighbours: similar movies that are considered, the movie itself not counted.
-        ngram_range: shortest and longest group of words that counts as one term.
         idf: weight terms by how rare they are; else all alike, as a `CountVectorizer`.
         people: take actors and directors as words of the text; the table must have a
             column credits.
@@ -101,18 +100,11 @@ class ContentModel:
     name = "content"
 
     def __init__(
-        self,
-        neighbours: int = NEIGHBOURS,
-        ngram_range: tuple[int, int] = (1, 2),
-        idf: bool = True,
-        people: bool = False,
+        self, neighbours: int = NEIGHBOURS, idf: bool = True, people: bool = False
     ):
         self.neighbours, self.people = neighbours, people
         self.vectorizer = TfidfVectorizer(
-            ngram_range=ngram_range,
-            stop_words="english",
-            dtype=np.float32,
-            use_idf=idf,
+            ngram_range=(1, 2), stop_words="english", dtype=np.float32, use_idf=idf
         )
 
     def fit(self, movies: pd.DataFrame) -> "ContentModel":
@@ -161,6 +153,11 @@ class ContentModel:
         row = self.row(movie)
         return self._nearest(self.vectors[row], n, without=row)
 
+    def unseen(self, movie: int, seen: set[int]) -> pd.DataFrame:
+        """The `neighbours` movies nearest to a movieId, those seen left out before."""
+        near = self.similar(movie, self.neighbours + len(seen))
+        return near[~near[MOVIE].isin(seen)].head(self.neighbours)
+
     def similar_to_text(self, text: str, n: int | None = None) -> pd.DataFrame:
         """The movies nearest to any text, for example of a movie not yet released."""
         return self._nearest(self.vectorizer.transform([text]).tocsr(), n)
@@ -179,9 +176,7 @@ class ContentModel:
         Returns:
             DataFrame as from `similar`, best weighted rating first.
         """
-        seen = set(seen)
-        near = self.similar(movie, self.neighbours + len(seen))
-        near = near[~near[MOVIE].isin(seen)].head(self.neighbours)
+        near = self.unseen(movie, set(seen))
         if enough_votes:
             near = near[near["vote_count"] >= self.min_votes]
         best = near.sort_values(WEIGHTED_RATING, ascending=False, kind="stable")

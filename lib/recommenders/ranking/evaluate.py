@@ -121,15 +121,14 @@ def _sampled_ranks(scores, truth, negatives):
     return (against >= truth[:, None, None]).sum(axis=2)
 
 
-def rank_lenient(model: RankingModel, split: Split, seed: int = 0) -> np.ndarray:
+def rank_lenient(model: RankingModel, split: Split) -> np.ndarray:
     """The hybrid report's protocol: 99 draws *with* replacement, ties counted *for* us.
 
     Its code sorts in rising order with the held-out movie in the last place and reads
     the result backwards, so that the held-out movie wins every tie.
     """
-    rng = np.random.default_rng(seed)
-    drawn = split.unseen.draw(np.repeat(split.users, NEGATIVES), rng)
-    drawn = drawn.reshape(-1, NEGATIVES)
+    many, rng = np.repeat(split.users, NEGATIVES), np.random.default_rng(0)
+    drawn = split.unseen.draw(many, rng).reshape(-1, NEGATIVES)
     ranks = []
     for rows in batches(np.arange(len(split.users)), BATCH):
         scores = np.asarray(model.scores(split.users[rows]))
@@ -140,12 +139,9 @@ def rank_lenient(model: RankingModel, split: Split, seed: int = 0) -> np.ndarray
     return np.concatenate(ranks)
 
 
-def ranking_metrics(ranks: np.ndarray, k: int = 10) -> dict[str, float]:
-    """Hit ratio and NDCG at k, means over users (and draws), higher is better."""
-    return {
-        f"hr_at_{k}": float(hits(ranks, k).mean()),
-        f"ndcg_at_{k}": float(gains(ranks, k).mean()),
-    }
+def ranking_metrics(ranks: np.ndarray) -> dict[str, float]:
+    """Hit ratio and NDCG at 10, means over users (and draws), higher is better."""
+    return {m: float(MEASURES[m](ranks).mean()) for m in ("hr_at_10", "ndcg_at_10")}
 
 
 @dataclass(frozen=True)
@@ -281,8 +277,8 @@ def differences(
     return pd.DataFrame(rows, columns=columns)
 
 
-def list_metrics(model: RankingModel, split: Split, n: int = 10) -> dict[str, float]:
-    """What the lists of n unseen movies are like that the tested users would get.
+def list_metrics(model: RankingModel, split: Split) -> dict[str, float]:
+    """What the lists of ten unseen movies are like that the tested users would get.
 
     Returns:
         coverage: share of the watched movies that are on anybody's list, 0 to 1;
@@ -296,7 +292,7 @@ def list_metrics(model: RankingModel, split: Split, n: int = 10) -> dict[str, fl
     for part in batches(users, BATCH):
         scores = np.array(model.scores(part), dtype="float64")
         hide_watched(scores, train, part)
-        lists.append(best_first(scores, n))
+        lists.append(best_first(scores, 10))
     listed = np.concatenate(lists)
     counts = np.bincount(train.items, minlength=train.n_items)
     place, rows = train.places(users)

@@ -41,9 +41,8 @@ class RankingModel:
             hide_watched(scores, self.train, code)
         best = best_first(scores, n)[0]
         best = best[np.isfinite(scores[0, best])]
-        return pd.DataFrame(
-            {MOVIE: self.train.movie_ids[best], "score": scores[0, best]},
-        )
+        columns = {MOVIE: self.train.movie_ids[best], "score": scores[0, best]}
+        return pd.DataFrame(columns)
 
 
 class NetworkModel(RankingModel):
@@ -82,9 +81,7 @@ class NetworkModel(RankingModel):
         return keras.optimizers.schedules.CosineDecay(self.learning_rate, steps)
 
     def fit(
-        self,
-        train: Histories,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        self, train: Histories, callbacks: Sequence[keras.callbacks.Callback] = ()
     ) -> "NetworkModel":
         """Trains the network.
 

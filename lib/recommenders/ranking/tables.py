@@ -40,13 +40,9 @@ def split_table(histories: Histories, split: Split) -> pd.DataFrame:
 
 
 def lists_for(
-    user: int,
-    models: Mapping[str, RankingModel],
-    split: Split,
-    movies: pd.DataFrame,
-    n: int = 5,
+    user: int, models: Mapping[str, RankingModel], split: Split, movies: pd.DataFrame
 ) -> pd.DataFrame:
-    """The last n movies that the models saw of a user, and the n that each recommends.
+    """The last five movies that the models saw of a user, and five from each of them.
 
     A star marks the held-out movie.
     """
@@ -57,11 +53,11 @@ def lists_for(
 
     def named(ids) -> list[str]:
         names = [titles.get(i, f"movie {i}") + " *" * int(i == held_out) for i in ids]
-        return names + [""] * (n - len(names))
+        return names + [""] * (5 - len(names))
 
-    columns = {"watched": named(train.movie_ids[train.of(code)[-n:]])}
+    columns = {"watched": named(train.movie_ids[train.of(code)[-5:]])}
     for name, model in models.items():
-        columns[label(name)] = named(model.recommend(user, n)[MOVIE])
+        columns[label(name)] = named(model.recommend(user, 5)[MOVIE])
     table = pd.DataFrame(columns)
     table.index += 1
     return table
@@ -89,9 +85,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def record(
-    nb,
-    ranked: Mapping[str, Ranked],
-    protocols: Mapping[str, str] = LAST_MOVIE,
+    nb, ranked: Mapping[str, Ranked], protocols: Mapping[str, str] = LAST_MOVIE
 ) -> None:
     """Keeps all numbers of the models for results.csv.
 

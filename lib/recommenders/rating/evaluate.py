@@ -11,7 +11,13 @@ import pandas as pd
 from lib.evaluation.bootstrap import rmse_difference_interval, rmse_interval
 from lib.files import replacing, seal, sealed
 from lib.progress import announce
-from lib.recommenders.data import RatingData, five_folds, official_folds, random_split
+from lib.recommenders.data import (
+    RatingData,
+    five_folds,
+    official_folds,
+    one_fifth,
+    random_split,
+)
 from lib.recommenders.rating.entities import Profile
 from lib.recommenders.rating.model import RatingModel, TooLarge, rmse, root_mean_square
 from lib.schema import AGE, GENDER, MOVIE, OCCUPATION, PREDICTED, RATING, USER, ZIP
@@ -237,9 +243,8 @@ def same_rows(forecasts: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
     A notebook run by hand with other parameters may have left one of other rows.
     """
-    keys = {
-        n: f[[USER, MOVIE, FOLD]].to_numpy().tobytes() for n, f in forecasts.items()
-    }
+    rows = [USER, MOVIE, FOLD]
+    keys = {n: f[rows].to_numpy().tobytes() for n, f in forecasts.items()}
     most = max(keys.values(), key=list(keys.values()).count, default=b"")
     return {name: forecasts[name] for name, key in keys.items() if key == most}
 
@@ -271,13 +276,9 @@ def try_settings(
     return pd.DataFrame(rows).sort_values("rmse", ignore_index=True)
 
 
-def new_user_split(
-    ratings: pd.DataFrame, share: float = 0.2, seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Splits off all ratings of some users: (known users' rows, new users' rows)."""
-    users = np.unique(ratings[USER])
-    order = np.random.default_rng(seed).permutation(len(users))
-    new = np.isin(ratings[USER], users[order[: round(share * len(users))]])
+def new_user_split(ratings: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Splits off the rows of a fifth of the users: (of known users, of new ones)."""
+    new = ratings[USER].isin(one_fifth(ratings[USER]))
     return ratings[~new], ratings[new]
 
 
@@ -309,10 +310,10 @@ def new_user_rmse(
     return root_mean_square(np.concatenate(squares))
 
 
-def movie_mean_rmse(train: pd.DataFrame, rows: pd.DataFrame, damping=5.0) -> float:
-    """RMSE in stars of each movie's damped mean rating: what a new user costs."""
+def movie_mean_rmse(train: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """RMSE (stars) of each movie's mean, damped by 5 ratings: what a new user costs."""
     mean = train[RATING].mean()
     groups = (train[RATING] - mean).groupby(train[MOVIE])
-    means = groups.sum() / (groups.size() + damping)
+    means = groups.sum() / (groups.size() + 5.0)
     predicted = mean + rows[MOVIE].map(means).fillna(0.0)
     return root_mean_square((predicted - rows[RATING]).to_numpy())

@@ -8,8 +8,6 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import wishart
 
 TINY = 1e-12
-
-
 NOISE_DEGREES = 10.0  # how firmly the users' noise levels are drawn to a common one
 
 

@@ -148,7 +148,8 @@ class NetworkModel(RatingModel):
 
     def _run(self, user_table, u, i) -> np.ndarray:
         parts = [np.zeros(0)]
-        for k in _slices(len(i)):
+        for start in range(0, len(i), PREDICT_BATCH):
+            k = slice(start, start + PREDICT_BATCH)
             stars = self.network(self._inputs(user_table, u[k], i[k]), training=False)
             parts.append(keras.ops.convert_to_numpy(stars).reshape(-1))
         return np.concatenate(parts)
@@ -202,10 +203,6 @@ def _numbers(count: int) -> np.ndarray:
     return np.append(np.arange(1, count + 1), OOV).astype("int32")
 
 
-def _slices(count: int) -> list[slice]:
-    return [slice(k, k + PREDICT_BATCH) for k in range(0, count, PREDICT_BATCH)]
-
-
 def _with_empty_row(rows: sparse.csr_array) -> sparse.csr_array:
     empty = sparse.csr_array((1, rows.shape[1]), dtype=rows.dtype)
     return sparse.csr_array(sparse.vstack([rows, empty]))
@@ -225,13 +222,9 @@ def embedding(tensor, size: int, width: int, **options):
 
 
 def same_layers(first: keras.Model, second: keras.Model) -> bool:
-    """Whether two networks have layers of equal kinds, shapes and weights."""
-
-    def layers(network):
-        facts = [
-            (type(x).__name__, str(x.output.shape), x.count_params())
-            for x in network.layers
-        ]
-        return sorted(facts)
-
-    return layers(first) == layers(second)
+    """Whether two networks have layers of equal kinds, shapes and sizes."""
+    one, two = (
+        sorted((type(x).__name__, str(x.output.shape), x.count_params()) for x in net)
+        for net in (first.layers, second.layers)
+    )
+    return one == two

@@ -42,8 +42,11 @@ class PairFeatures:
         self.ones = sparse.csr_array((np.ones(len(y)), (u, i)), shape=shape)
         self.n_user = np.log1p(self.ones.sum(axis=1))
         self.n_movie = np.log1p(self.ones.sum(axis=0))
-        self.genres = _genre_table(catalogue)
-        self.groups = _group_table(catalogue)
+        table = catalogue.movies
+        self.genres = _evenly(genre_flags(table, genre_names(table)))
+        self.groups = np.zeros((users + 1, 1))
+        if (table := catalogue.users) is not None:
+            self.groups = _evenly(demographic_flags(table, table).toarray() > 0)
         self.by_genre = self._means(self.residuals @ self.genres, self.genres, False)
         self.by_group = self._means(self.residuals.T @ self.groups, self.groups, True)
         self.likeness = movie_likeness(self.residuals)
@@ -101,19 +104,7 @@ def movie_likeness(residuals: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(data, shape=products.shape)
 
 
-def _genre_table(catalogue: Catalogue) -> np.ndarray:
-    """Genre flags divided by their number, (movies + 1, genres)."""
-    movies = catalogue.movies
-    flags = genre_flags(movies, genre_names(movies)).astype(float)
-    flags /= np.maximum(flags.sum(axis=1, keepdims=True), 1)
-    return np.vstack([flags, np.zeros((1, flags.shape[1]))])
-
-
-def _group_table(catalogue: Catalogue) -> np.ndarray:
-    """Demographic flags divided by their number, (users + 1, flags)."""
-    users = catalogue.users
-    if users is None:
-        return np.zeros((len(catalogue.user_ids) + 1, 1))
-    flags = (demographic_flags(users, users).toarray() > 0).astype(float)
-    flags /= np.maximum(flags.sum(axis=1, keepdims=True), 1)
+def _evenly(flags: np.ndarray) -> np.ndarray:
+    """Flags of each row divided by their number, then zeros: (rows + 1, flags)."""
+    flags = flags / np.maximum(flags.sum(axis=1, keepdims=True, dtype=float), 1)
     return np.vstack([flags, np.zeros((1, flags.shape[1]))])

@@ -32,7 +32,6 @@ WORDS = {
     FIVE_FOLD: "five-fold",
 }
 MOVIE_MEAN = "movie_mean"  # each movie's mean, the forecast for users never met
-EXTRA = {"fit_seconds": "fit (s)", "model_mb": "size (MB)", MOVIE_MEAN: "Movie's mean"}
 
 
 def protocol_table(measured: Mapping[str, Measured], metric: str) -> pd.DataFrame:
@@ -70,8 +69,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     words = [knows(name) for name in table.index]
     if set(words) != {"–"}:
         table.insert(0, "knows", words)
-    names = {name: EXTRA.get(name, label(name)) for name in (*table.index, *table)}
-    return table.rename(index=names, columns=names)
+    return table.rename(index=label, columns=label)
 
 
 def gap_table(forecasts: Mapping[str, pd.DataFrame], first: str) -> pd.DataFrame:

@@ -41,7 +41,9 @@ class WideDeep(NetworkModel):
         gender = one_hot(inputs["gender_code"], self.encoder.sizes["gender_code"])
         genre = one_hot(inputs["genre"], self.encoder.sizes["genre"])
         joined = layers.Concatenate()([cross(gender, genre, "gender_genre"), deep])
-        stars = layers.Dense(1, bias_initializer=_middle(self), name="stars")(joined)
+        middle = (self.catalogue.low + self.catalogue.high) / 2  # of the rating range
+        start = keras.initializers.Constant(middle)
+        stars = layers.Dense(1, bias_initializer=start, name="stars")(joined)
         return keras.Model(list(inputs.values()), stars, name=self.name)
 
 
@@ -89,9 +91,3 @@ def _deep(x, dropout: float):
         x = layers.Dense(units, activation="relu", name=f"deep_{number}")(x)
         x = layers.Dropout(dropout)(x)
     return x
-
-
-def _middle(model: NetworkModel):
-    """Starts a linear output in the middle of the rating range."""
-    middle = (model.catalogue.low + model.catalogue.high) / 2
-    return keras.initializers.Constant(middle)

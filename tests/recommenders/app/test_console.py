@@ -152,12 +152,13 @@ def test_the_model_is_trained_once_and_kept(folders, monkeypatch, tmp_path):
     assert (again.model.predict(pairs) == first.model.predict(pairs)).all()
 
 
-def test_other_ratings_or_settings_train_again(folders, tmp_path):
+def test_other_ratings_or_settings_train_again(folders, monkeypatch, tmp_path):
     data = load(str(folders / "people"))
     store.trained_model(data, "bias")
     record = tmp_path / "recommenders-people" / "bias" / ".record.json"
     before = record.read_text()
-    store.trained_model(data, "bias", {"damping": 9.0})
+    monkeypatch.setitem(model_class("bias").defaults, "damping", 9.0)
+    store.trained_model(data, "bias")
     assert record.read_text() != before
     changed = data.ratings.assign(rating=3.0)
     object.__setattr__(data, "ratings", changed)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lib.errors import UserError
-from lib.recommenders.ranking.evaluate import evaluate, ranking_metrics
+from lib.recommenders.ranking.evaluate import evaluate, hits
 from lib.recommenders.ranking.histories import build_histories
 from lib.recommenders.ranking.neural_cf import (
     NeuralCF,
@@ -44,8 +44,7 @@ def fitted(request):
 
 def test_it_learns_what_follows(fitted):
     model, split = fitted
-    metrics = ranking_metrics(evaluate(model, split, seeds=(0,)).full, k=1)
-    assert metrics["hr_at_1"] > 0.9
+    assert hits(evaluate(model, split, seeds=(0,)).full, 1).mean() > 0.9
     assert model.history["loss"][-1] < model.history["loss"][0]
 
 
