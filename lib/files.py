@@ -231,7 +231,8 @@ def new_folder(folder: Path, record: dict) -> Generator[Path]:
     Raises:
         UserError: the folder cannot be written, or something else lies in its place.
     """
-    if folder.exists() and read_record(folder) is None and not _is_empty(folder):
+    empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and read_record(folder) is None and not empty:
         raise UserError(
             f"{folder}: this place is taken by files that were not made here; expected "
             "a free place; move them away or rename them"
@@ -257,10 +258,6 @@ def new_folder(folder: Path, record: dict) -> Generator[Path]:
             f"{folder}: cannot be written ({error.strerror}); expected a folder with "
             "write permission and enough free space"
         ) from error
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def _remove(*folders: Path) -> None:

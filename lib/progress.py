@@ -21,13 +21,8 @@ def announce(line: str) -> None:
     if path:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")
-    elif not _in_notebook():
+    elif not (ipython := sys.modules.get("IPython")) or not ipython.get_ipython():
         say(line.strip())
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
 
 
 def every(slots: Sequence, what: str, unit: str = "slots") -> Iterator:

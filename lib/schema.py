@@ -37,28 +37,11 @@ CREDITS = "credits"  # words, one per person
 # Protocols of the ranking models
 SAMPLED = "leave_one_out_99"
 FULL = "leave_one_out_full"
-PANEL_COLUMNS = [
-    MOVIE,
-    SLOT,
-    REQUESTS,
-    POPULARITY,
-    MEAN_RATING,
-    GENRES,
-    RELEASE_YEAR,
-]
 
 # Columns of results.csv: one row per number
-RESULT_COLUMNS = [
-    "notebook",
-    "model",
-    "prediction_type",
-    "setting",
-    "protocol",
-    "split",
-    "seed",
-    "metric",
-    "value",
-]
+RESULT_COLUMNS = (
+    "notebook model prediction_type setting protocol split seed metric value"
+).split()
 
 CALENDAR_SLOTS = ("hour", "day", "week", "month", "quarter", "year")
 SAMPLE = "sample"  # the data set that the project makes itself

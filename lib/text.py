@@ -77,10 +77,10 @@ def without_middle(line: str, longest: int = LONGEST_LINE) -> str:
     return line if len(line) <= longest else f"{line[:half]}…{line[-half:]}"
 
 
-def shown_path(path: object, longest: int = 80) -> str:
+def shown_path(path: object) -> str:
     """`shown_text` of a path: of a long one the end stays, which names the file."""
     line = shown_text(path, 10_000)
-    return line if len(line) <= longest else "…" + line[1 - longest :]
+    return line if len(line) <= 80 else "…" + line[-79:]
 
 
 def markdown_text(text: object, longest: int = LONGEST) -> str:

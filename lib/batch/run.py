@@ -207,14 +207,11 @@ def run_all(
         numbers = {step.name: run.state / f"{step.name}.progress" for step in steps}
         with Board(numbers, seconds, echo) as board:
             board.announce(run.key, [step.name for step in waiting], jobs)
-            for error in run_tasks(_graph(steps), board, jobs).values():
+            # the tasks of the file that stands at the top of the project
+            graph = runpy.run_path(str(paths.ROOT / "dodo.py"))["graph"]
+            for error in run_tasks(list(graph(steps)), board, jobs).values():
                 raise error  # the first; those that had begun have ended
     return True
-
-
-def _graph(steps: list["Step | Report"]) -> list[dict]:
-    """Tasks of the file that stands at the top of the project."""
-    return list(runpy.run_path(str(paths.ROOT / "dodo.py"))["graph"](steps))
 
 
 def plan(run: Run, threads: int | None = None) -> list["Step | Report"]:
@@ -227,10 +224,8 @@ def plan(run: Run, threads: int | None = None) -> list["Step | Report"]:
     sources = find_notebooks(run.folder)
     notebooks = {name: params.read_notebook(path) for name, path in sources.items()}
     names = list(notebooks)
-    base = [
-        stamps.dataset_digest(run.dataset),
-        os.environ.get("KERAS_BACKEND", "tensorflow"),
-    ]
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    base = [stamps.dataset_digest(run.dataset), backend]
     inputs, steps = {}, []
     for name, notebook in notebooks.items():
         requires = needed(name, notebook, names)
@@ -337,13 +332,8 @@ class Step:
         need = A_NOTEBOOK + A_MOVIE * movies
         with ROOM.taken(need, lambda line: progress.write_text(f"{line}\n", "utf-8")):
             began = time.perf_counter()
-            execute(
-                self.source,
-                self.executed,
-                self.given,
-                progress=progress,
-                threads=self.threads,
-            )
+            which = (self.source, self.executed, self.given)
+            execute(*which, progress=progress, threads=self.threads)
         after = stamps.output_files(self.run.key, number)
         written = [name for name in after if after[name] != before.get(name)]
         took = time.perf_counter() - began

@@ -77,7 +77,8 @@ def clean_requests(
         for column, table in codes.items():
             rows = rows.join(table.lazy(), on=column, maintain_order="left")
             rows = rows.drop(column).rename({"code": column})
-        _replace(rows.select(LOG_COLUMNS), target)
+        with replacing(target) as part:
+            rows.select(LOG_COLUMNS).sink_parquet(part, engine="streaming")
     if MOVIE not in codes:
         return None
     return codes[MOVIE].select(pl.col("code").alias(MOVIE), pl.col(MOVIE).alias(TITLE))
@@ -135,11 +136,6 @@ def _codes(staged: pl.LazyFrame) -> dict[str, pl.DataFrame]:
             table = words.sort(column).with_row_index("code", offset=1)
             codes[column] = table.cast({"code": pl.Int64})
     return codes
-
-
-def _replace(rows: pl.LazyFrame, target: Path) -> None:
-    with replacing(target) as part:
-        rows.sink_parquet(part, engine="streaming")
 
 
 def repeated_rows(staged: Path, unit: int = 1) -> tuple[pl.Series, int]:

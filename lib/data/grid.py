@@ -10,14 +10,7 @@ import pandas as pd
 from lib.data.arrays import made_once
 from lib.data.preprocessing import read_meta
 from lib.data.slots import end_of_slots, slot_range
-from lib.schema import (
-    MEAN_RATING,
-    MOVIE,
-    REQUESTS,
-    RETURNING,
-    SLOT,
-    USERS,
-)
+from lib.schema import MEAN_RATING, MOVIE, REQUESTS, RETURNING, SLOT, USERS
 
 TABLES = ("panel.parquet", "movies.parquet", "slots.parquet", "returning.parquet")
 COMPLETE = 0.95  # of a last slot's time before the log's last request

@@ -27,6 +27,7 @@ PARAMETERS = {
 }
 NO_RATINGS = "none"  # in the place of the column of the ratings
 _MOVIELENS = {c: c for c in (USER, MOVIE, RATING, TIMESTAMP)}
+_TAGS = {c: c for c in (USER, MOVIE, TIMESTAMP)}
 _LOG_PATTERNS = ("ratings*.csv", "ratings*.dat", "u.data")
 _NOT_A_LOG = ("movies*", "links*", "users*", "tags*", "genome*", "metadata*")
 _TABLES = ("*.csv", "*.tsv", "*.parquet")
@@ -58,7 +59,8 @@ def find_log(place: Path, shown: str, columns: dict[str, str]) -> LogFile:
     for pattern in _LOG_PATTERNS:
         if found := sorted(folder.glob(pattern), key=lambda p: (len(p.name), p.name)):
             return _log_file(found[0], f"{shown}/{found[0].name}", columns)
-    found = [p for p in _tables(folder) if not any(p.match(n) for n in _NOT_A_LOG)]
+    tables = sorted(p for pattern in _TABLES for p in folder.glob(pattern))
+    found = [p for p in tables if not any(p.match(n) for n in _NOT_A_LOG)]
     if len(found) == 1:
         return _log_file(found[0], f"{shown}/{found[0].name}", columns)
     names = ", ".join(p.name for p in found[:5]) or "no table"
@@ -101,28 +103,24 @@ def _folders(place: Path, shown: str) -> list[Path]:
     return found
 
 
-def _tables(folder: Path) -> list[Path]:
-    return sorted(p for pattern in _TABLES for p in folder.glob(pattern))
-
-
 def _log_file(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
     check_file(path, shown)
     if path.suffix == ".parquet":
         return _parquet_log(path, shown, columns)
     first = _first_line(path, shown)
     if path.name == "u.data":
-        _expect_fields(shown, first, "\t", 4)
+        _expect_fields(shown, first, "\t")
         return LogFile(path, shown, _MOVIELENS, "\t", list(_MOVIELENS), True)
     if path.suffix == ".dat":
-        _expect_fields(shown, first, "::", 4)
+        _expect_fields(shown, first, "::")
         if path.name.startswith("tags"):
-            return LogFile(path, shown, _without(RATING), "::", list(_MOVIELENS), True)
+            return LogFile(path, shown, _TAGS, "::", list(_MOVIELENS), True)
         return LogFile(path, shown, _MOVIELENS, ":", DAT_FIELDS, True)
     separator = "\t" if path.suffix == ".tsv" else ","
     names = next(csv.reader([first], delimiter=separator))
     movielens = path.match("ratings*.csv") or path.match("tags.csv")
     if movielens and not columns:
-        needed = _without(RATING) if path.match("tags.csv") else _MOVIELENS
+        needed = _TAGS if path.match("tags.csv") else _MOVIELENS
     else:
         needed = None
     found = _columns(shown, names, columns, needed)
@@ -138,10 +136,6 @@ def _parquet_log(path: Path, shown: str, columns: dict[str, str]) -> LogFile:
             f"{shown}: cannot be read as Parquet ({brief(error)}); write it again"
         ) from error
     return LogFile(path, shown, _columns(shown, names, columns, None), "")
-
-
-def _without(column: str) -> dict[str, str]:
-    return {c: n for c, n in _MOVIELENS.items() if c != column}
 
 
 def _first_line(path: Path, shown: str) -> str:
@@ -176,12 +170,11 @@ def _first_line(path: Path, shown: str) -> str:
     return text
 
 
-def _expect_fields(shown: str, line: str, separator: str, count: int) -> None:
-    found = len(line.split(separator))
-    if found < count:
+def _expect_fields(shown: str, line: str, separator: str) -> None:
+    if len(line.split(separator)) < len(_MOVIELENS):
         name = _SEPARATORS.get(separator, f"'{separator}'")
         raise UserError(
-            f"{shown}, line 1: found '{shown_text(line, 60)}', expected {count} fields "
+            f"{shown}, line 1: found '{shown_text(line, 60)}', expected 4 fields "
             f"with {name} between them; check the separator"
         )
 

@@ -8,6 +8,7 @@ Who plays and directs is in a file of its own, `tmdb_5000_credits.csv` or `credi
 
 import ast
 import csv
+import itertools
 import json
 import re
 from collections import Counter
@@ -74,15 +75,17 @@ def load_metadata(folder: Path, movies: pd.DataFrame) -> Metadata | None:
         return None
     tables, problems = map(list, zip(*map(read_metadata, files), strict=True))
     table = pd.concat(tables).drop_duplicates(TMDB)
-    for path in find_credits(files):
-        names, found = read_credits(path, set(table[TMDB]))
+    places = sorted({path.parent for path in files})
+    found = [sorted(at.glob(name)) for at in places for name in CREDITS_FILES]
+    for path in itertools.chain(*found):
+        names, faults = read_credits(path, set(table[TMDB]))
         known = table[CREDITS] if CREDITS in table else ""
         table[CREDITS] = table[TMDB].map(names).fillna(known)
-        problems.append(found)
+        problems.append(faults)
     links = find_links(folder)
     if links is not None:
-        found, matched_by = join_by_links(table, read_links(links)), links.name
-        found = found[found[MOVIE].isin(movies[MOVIE])]
+        found, matched_by = read_links(links).merge(table, on=TMDB), links.name
+        found = found[found[MOVIE].isin(movies[MOVIE])].drop(columns=TMDB)
     else:
         found, matched_by = join_by_title(table, movies), "title and year"
     found = found.sort_values(MOVIE, ignore_index=True)
@@ -96,12 +99,6 @@ def find_metadata(folder: Path) -> list[Path]:
         if found:
             return sorted(found)
     return []
-
-
-def find_credits(metadata: list[Path]) -> list[Path]:
-    """Files of credits in the folders of metadata files."""
-    places = sorted({path.parent for path in metadata})
-    return [p for at in places for name in CREDITS_FILES for p in sorted(at.glob(name))]
 
 
 def find_links(folder: Path) -> Path | None:
@@ -155,7 +152,7 @@ def read_metadata(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     table, ids = table[~again], ids[~again]
     movies = table[list(TEXTS)].copy()
     movies.insert(0, TMDB, ids)
-    movies[GENRES] = _names(table, GENRES, problems)
+    movies[GENRES] = _genres(table, problems)
     movies["release_date"] = _dates(table, problems)
     for column in NUMBERS:
         movies[column] = _numbers(table, column, problems)
@@ -250,18 +247,11 @@ def _read_rows(
     return rows, problems
 
 
-def parse_list(text: str) -> list[str] | None:
-    """Names in a list of {"name": …}, written as JSON or as a Python literal.
-
-    Returns:
-        The names, or None where the text is neither.
-    """
-    entries = parse_entries(text)
-    return None if entries is None else [str(entry["name"]) for entry in entries]
-
-
 def parse_entries(text: str) -> list[dict] | None:
-    """The entries of such a list, each with a name; None where the text is neither."""
+    """Entries of a list of {"name": …}, written as JSON or as a Python literal.
+
+    None where the text is neither.
+    """
     for parse in (json.loads, ast.literal_eval):
         try:
             return [{**entry, "name": entry["name"]} for entry in parse(text)]
@@ -272,11 +262,11 @@ def parse_entries(text: str) -> list[dict] | None:
     return None
 
 
-def _names(table: pd.DataFrame, column: str, problems: _Problems) -> list[str]:
-    names = [parse_list(text) if text else [] for text in table[column]]
-    bad = np.array([entry is None for entry in names], dtype=bool)
-    problems.note(f"{column} is no list", table["line"][bad])
-    return ["|".join(entry or []) for entry in names]
+def _genres(table: pd.DataFrame, problems: _Problems) -> list[str]:
+    lists = [parse_entries(text) if text else [] for text in table[GENRES]]
+    bad = np.array([entries is None for entries in lists], dtype=bool)
+    problems.note("genres is no list", table["line"][bad])
+    return ["|".join(str(one["name"]) for one in entries or []) for entries in lists]
 
 
 def _numbers(table: pd.DataFrame, column: str, problems: _Problems) -> pd.Series:
@@ -306,12 +296,6 @@ def read_links(path: Path) -> pd.DataFrame:
     numbers = links.apply(pd.to_numeric, errors="coerce").astype(float)
     whole = (numbers.abs() < 2**53).all(axis=1)  # neither empty nor infinite
     return numbers[whole].astype("int64").drop_duplicates(MOVIE)
-
-
-def join_by_links(table: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
-    """Replaces tmdbId by the movieId that links.csv gives it."""
-    joined = links.merge(table, on=TMDB)
-    return joined.drop(columns=TMDB)
 
 
 def join_by_title(table: pd.DataFrame, movies: pd.DataFrame) -> pd.DataFrame:

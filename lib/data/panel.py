@@ -19,7 +19,6 @@ from lib.schema import (
     GENRES,
     MEAN_RATING,
     MOVIE,
-    PANEL_COLUMNS,
     POPULARITY,
     RATING,
     RELEASE_YEAR,
@@ -39,8 +38,6 @@ PANEL_SCHEMA = pl.Schema(
         RELEASE_YEAR: pl.Int32,
     }
 )
-
-
 # The hour a slot starts in and a movie, packed into one int64 that sorts like the two:
 # 21 bits for the hours of 239 years, counted from three days before 1970 so that the
 # first week fits, and 42 bits for the movie
@@ -66,7 +63,7 @@ def build_panel(log, movies, slot: str, packed: bool = True):
             third less memory and time, but ids must be from 0 to `PACKED_BELOW` - 1.
 
     Returns:
-        Lazy frame of the same kind with the columns `lib.schema.PANEL_COLUMNS`, sorted
+        Lazy frame of the same kind with the columns of PANEL_SCHEMA, sorted
         by slot, then movieId.
     """
     return normalise(count_log(log, slot, packed), movies)
@@ -107,7 +104,7 @@ def normalise(counts, movies):
             .alias(MEAN_RATING),
         )
         .sort(*order)
-        .select(*PANEL_COLUMNS)
+        .select(*PANEL_SCHEMA)
         .to_native()
     )
 
@@ -130,21 +127,11 @@ def _millionths() -> nw.Expr:
     return (nw.col(RATING) * _MILLIONTHS).round(0)
 
 
-def _packed_slot(start):
-    """The upper bits of a packed number, for a slot's start in Unix seconds."""
-    return (start // 3_600 + _SHIFT) * PACKED_BELOW
-
-
-def _unpacked_slot(key):
-    """The slot's start (Unix seconds) of a packed number."""
-    return (key // PACKED_BELOW - _SHIFT) * 3_600
-
-
 def _count_packed(log: nw.LazyFrame, start: nw.Expr) -> nw.LazyFrame:
     """The same as `_count`, grouped by a single number."""
-    key = _packed_slot(start) + nw.col(MOVIE)
+    key = (start // 3_600 + _SHIFT) * PACKED_BELOW + nw.col(MOVIE)
     counts = log.select(_millionths(), key.alias(_KEY)).group_by(_KEY).agg(*_counts())
     return counts.with_columns(
         (nw.col(_KEY) % PACKED_BELOW).alias(MOVIE),
-        _unpacked_slot(nw.col(_KEY)).alias(SLOT),
+        ((nw.col(_KEY) // PACKED_BELOW - _SHIFT) * 3_600).alias(SLOT),
     )

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import stats
 
-RESAMPLES = 1000
+RESAMPLES, DRAWS = 1000, 2000  # of users: for an RMSE, for a mean
 LEVEL = 0.95  # of the RMSE's interval
 
 
@@ -95,9 +95,7 @@ def _seed_variance(values: np.ndarray) -> tuple[float, int]:
     return float(means.var(ddof=1) / len(means)), len(means) - 1
 
 
-def bootstrap_interval(
-    per_user: np.ndarray, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
+def bootstrap_interval(per_user: np.ndarray) -> tuple[float, float]:
     """95 % percentile interval of a mean over users, drawn with replacement.
 
     Where there are several columns (training seeds, drawn candidates), each resample
@@ -106,12 +104,10 @@ def bootstrap_interval(
     Args:
         per_user: (users,) or (users, columns) values, such as hits; for a comparison
             of two models the difference of theirs (then it is paired).
-        draws: number of resamples.
-        seed: of the resampling.
     """
     values = per_user.reshape(len(per_user), -1)
-    means = _resamples(len(values), draws, seed) @ values / len(values)
-    columns = _resamples(values.shape[1], draws, seed + 1) / values.shape[1]
+    means = _resamples(len(values), 0) @ values / len(values)
+    columns = _resamples(values.shape[1], 1) / values.shape[1]
     low, high = np.quantile((means * columns).sum(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
@@ -122,13 +118,13 @@ def verdict(low: float, high: float) -> str:
 
 
 @lru_cache(maxsize=4)
-def _resamples(n: int, draws: int, seed: int) -> np.ndarray:
-    """How often each of n is drawn: (draws, n) float32. The same for all models.
+def _resamples(n: int, seed: int) -> np.ndarray:
+    """How often each of n is drawn: (DRAWS, n) float32. The same for all models.
 
     Drawing them takes longer than using them, hence the cache.
     """
     rng = np.random.default_rng(seed)
-    return rng.multinomial(n, np.full(n, 1 / n), size=draws).astype("float32")
+    return rng.multinomial(n, np.full(n, 1 / n), size=DRAWS).astype("float32")
 
 
 def rmse_interval(errors: np.ndarray, users: np.ndarray) -> tuple[float, float]:

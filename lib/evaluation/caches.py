@@ -85,13 +85,7 @@ def lfu(movies: np.ndarray, capacity: int, half_life: float = inf) -> np.ndarray
     half after `half_life` further ones; by default none is forgotten. (Breslau et al.
     1999, "Web caching and Zipf-like distributions"; Lee et al. 2001, "LRFU".)
 
-    Args:
-        movies: (requests,) movie of each request, in the order of time.
-        capacity: number of movies that the cache holds.
-        half_life: in requests.
-
-    Returns:
-        (requests,) bool.
+    Args, returns: as `lru`; half_life in requests.
     """
     # In place of older requests halving, newer ones count more; logarithms, since they
     # would overflow. Counts that are equal stay equal: they are added in one order.

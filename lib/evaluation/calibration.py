@@ -71,10 +71,7 @@ def coverage(
 
 
 def pit(
-    counts: np.ndarray,
-    q: np.ndarray,
-    dispersion: float | None = None,
-    rng: int | np.random.Generator = 0,
+    counts: np.ndarray, q: np.ndarray, dispersion: float | None = None
 ) -> np.ndarray:
     """Randomised probability integral transform of every cell.
 
@@ -86,13 +83,12 @@ def pit(
         counts: (slots, movies) requests; the slot's total is its row sum.
         q: (slots, movies) predicted shares.
         dispersion: as for `predictive_interval`.
-        rng: seed or generator for v.
 
     Returns:
         (slots, movies) float64 in [0, 1].
     """
     model = _model(q, counts.sum(axis=1), dispersion)
-    v = np.random.default_rng(rng).random(counts.shape)
+    v = np.random.default_rng(0).random(counts.shape)
     return model.cdf(counts - 1) + v * model.pmf(counts)
 
 

@@ -57,11 +57,7 @@ def run_forecaster(
     return split.seen(np.asarray(forecaster(split.seen(counts), split)))
 
 
-def evaluate(
-    forecaster: Forecaster,
-    counts: np.ndarray,
-    split: Split,
-) -> Evaluation:
+def evaluate(forecaster: Forecaster, counts: np.ndarray, split: Split) -> Evaluation:
     """Score a forecaster on the training, validation and test slots.
 
     The first slot is left out of the training scores: nothing is known before it.

@@ -39,11 +39,7 @@ class Split:
     @property
     def parts(self) -> dict[str, range]:
         """The three ranges by name, in the order of time."""
-        return {
-            "train": self.train,
-            "validation": self.validation,
-            "test": self.test,
-        }
+        return {"train": self.train, "validation": self.validation, "test": self.test}
 
     def before_test(self, rows: np.ndarray) -> np.ndarray:
         """Rows that fitting and choosing may use: those before the first test slot."""

@@ -52,12 +52,11 @@ def combined_table(panel: pd.DataFrame) -> pd.DataFrame:
     return table.astype(float).reset_index(drop=True)
 
 
-def as_reported(table: pd.DataFrame, target: str = SLOT):
-    """Scale all rows by their own extremes, then pair each row with the next.
+def as_reported(table: pd.DataFrame):
+    """Scale all rows by their own extremes, then pair a row with the next slot number.
 
     Args:
         table: from `combined_table`.
-        target: column to predict; the report's is the slot number.
 
     Returns:
         x (rows − 1, 1, 7) and y (rows − 1,), both scaled to 0…1 with the test rows'
@@ -66,18 +65,15 @@ def as_reported(table: pd.DataFrame, target: str = SLOT):
     low, high = table.min(), table.max()
     scaled = (table - low) / (high - low).replace(0, 1)
     x = scaled.to_numpy()[:-1, None, :]
-    return x.astype("float32"), scaled[target].to_numpy()[1:].astype("float32")
+    return x.astype("float32"), scaled[SLOT].to_numpy()[1:].astype("float32")
 
 
-def reproduce(
-    table: pd.DataFrame, epochs, seed: int = 0
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def reproduce(table: pd.DataFrame, epochs) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train LSTM(50) → Dense(1) as reported: MAE, Adam, batches of 72, no shuffling.
 
     Args:
         table: from `combined_table`.
         epochs: numbers of epochs at which the test RMSE is read off one training.
-        seed: seed of the weights.
 
     Returns:
         One row per number of epochs: RMSE on the test rows, those after the first 70 %
@@ -92,7 +88,7 @@ def reproduce(
             f"the panel has {len(table)} rows; expected {LEAST_ROWS} or more, which "
             "the first report's network learns from: take a longer log or finer slots."
         )
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(0)
     x, y = as_reported(table)
     split = int(TRAIN_SHARE * len(table))
     train, test = slice(0, split), slice(split, None)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.grid import load_grid
-from lib.evaluation.metrics import HIGHER_IS_BETTER
+from lib.evaluation.metrics import HIGHER_IS_BETTER, METRICS
 from lib.evaluation.splits import time_split
 from lib.figures.style import NETWORKS, color, label
 from lib.figures.tables import HEADINGS
@@ -35,10 +35,6 @@ CONFIG = {
     "view": {"stroke": None},
 }
 CALL = "vegaEmbed('#{id}', {spec}, {{renderer: 'svg', actions: false, ast: true}});"
-MEASURES = (
-    *("cross_entropy", "rmse", "mae", "accuracy", "accuracy_top_decile"),
-    *("precision_at_10", "ndcg_at_10", "hit_ratio_at_50"),
-)
 
 
 def charts(run_dir: Path, processed: Path | None, meta: dict) -> list[dict]:
@@ -197,7 +193,7 @@ def _history_spec(series, slots, names, item, cells) -> dict:
 def score_chart(rows: pd.DataFrame) -> dict:
     """One dot per model; a menu chooses the measure."""
     table = scores(rows)
-    measures = [name for name in MEASURES if name in table]
+    measures = [name for name in METRICS if name in table]
     heads = {name: HEADINGS.get(name, name) for name in measures}
     values = [
         {

@@ -38,8 +38,9 @@ def front_page(run_dir: Path, meta: dict, notebooks: list[Path]) -> dict:
         notebooks: executed notebooks; the last start dates the report.
     """
     rows = read_rows(run_dir / "results.csv")
+    code = f"version {version('movie-popularity')}"
     return {
-        "byline": " · ".join(filter(None, [_authors(), _date(notebooks), _version()])),
+        "byline": " · ".join(filter(None, [_authors(), _date(notebooks), code])),
         "facts": title_facts(meta),
         "abstract": abstract(rows, meta.get("item_name", "movie")),
     }
@@ -141,7 +142,3 @@ def _date(notebooks: list[Path]) -> str:
         for path in notebooks
     ]
     return max(starts, default="")[:10]
-
-
-def _version() -> str:
-    return f"version {version('movie-popularity')}"

@@ -11,7 +11,7 @@ from lib.data.metadata import (
     NEEDED,
     join_by_title,
     load_metadata,
-    parse_list,
+    parse_entries,
     plain_title,
     read_metadata,
 )
@@ -63,7 +63,8 @@ def write(path, *rows, header=NEEDED, short=0):
     ],
 )
 def test_lists_are_read_in_both_layouts_and_never_executed(text, names):
-    assert parse_list(text) == names
+    found = parse_entries(text)
+    assert (found and [one["name"] for one in found]) == names
 
 
 def test_a_good_row(tmp_path):

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.data.engines import write_panel
-from lib.data.panel import build_panel
+from lib.data.panel import PANEL_SCHEMA, build_panel
 from lib.data.slots import check_slot, end_of_slots, slot_range, slot_start
 from lib.paths import ROOT
-from lib.schema import PANEL_COLUMNS
 
 DATA = ROOT.parent / "shared" / "data"
 DAY = 86_400
@@ -59,7 +58,7 @@ def starts_by_pandas(timestamps, slot):
 def test_panel_equals_plain_pandas(slot):
     log = make_log(np.random.default_rng(1), 3_000)
     found = panel_of(log, slot)
-    assert found.columns.tolist() == PANEL_COLUMNS
+    assert found.columns.tolist() == list(PANEL_SCHEMA)
 
     log["slot"] = starts_by_pandas(log["timestamp"], slot)
     groups = log.groupby(["slot", "movieId"])["rating"]

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from lib.data.panel import PANEL_SCHEMA
 from lib.errors import UserError
 from lib.experiments import first_report
-from lib.schema import PANEL_COLUMNS, POPULARITY, SLOT
+from lib.schema import POPULARITY, SLOT
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def table():
             "genres": rng.choice(["Drama", "Comedy|Drama"], n),
             "release_year": rng.integers(1980, 2000, n),
         }
-    )[PANEL_COLUMNS]
+    )[list(PANEL_SCHEMA)]
     return first_report.combined_table(panel)
 
 

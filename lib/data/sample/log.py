@@ -14,15 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.sample import texts as sample_texts
-from lib.data.sample.demand import (
-    MOVIES,
-    SHARE,
-    START,
-    USERS,
-    WEEKS,
-    rates,
-    requests,
-)
+from lib.data.sample.demand import MOVIES, SHARE, START, USERS, WEEKS, rates, requests
 from lib.data.sample.texts import GENRE_NAMES, GENRES
 from lib.files import new_folder
 from lib.schema import NO_GENRES

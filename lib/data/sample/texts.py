@@ -52,11 +52,8 @@ def _title(adjectives, genre: int, pair: int, pattern: str, place: str) -> str:
     nouns = GENRES[genre]["nouns"]
     noun, adjective = nouns[pair % len(nouns)], adjectives[pair // len(nouns)]
     title = pattern.format(adjective=adjective, noun=noun, place=place)
-    return title.replace("A " + adjective, _article(adjective), 1)
-
-
-def _article(word: str) -> str:
-    return ("An " if word[0] in "AEIOU" else "A ") + word
+    article = "An" if adjective[0] in "AEIOU" else "A"
+    return title.replace("A " + adjective, f"{article} {adjective}", 1)
 
 
 def overviews(

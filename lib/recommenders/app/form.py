@@ -7,12 +7,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from lib.errors import UserError
-from lib.recommenders.app.console import (
-    about_user,
-    recommend,
-    rmse_lines,
-    trained_name,
-)
+from lib.recommenders.app.console import about_user, recommend, rmse_lines, trained_name
 from lib.recommenders.app.saved_models import Trained
 from lib.recommenders.rating.entities import Profile
 from lib.schema import OCCUPATION, OLDEST, USER, ZIP

@@ -6,11 +6,7 @@ import pandas as pd
 from lib.recommenders.rating.entities import Profile
 from lib.recommenders.rating.gibbs import Design, Sampler, expected_rating
 from lib.recommenders.rating.model import KNOWS, RatingModel
-from lib.recommenders.rating.side_features import (
-    day_keys,
-    demographic_flags,
-    features,
-)
+from lib.recommenders.rating.side_features import day_keys, demographic_flags, features
 from lib.schema import RATING, TIMESTAMP
 
 GAUSSIAN, ORDINAL = "gaussian", "ordinal"
