@@ -50,6 +50,14 @@ def plural(word: str) -> str:
     return f"{word}es" if re.search(r"(s|x|z|ch|sh)$", word) else f"{word}s"
 
 
+def slot_words(slot: str) -> str:
+    """A slot's name for readers: "week", "7 days"."""
+    slot = str(slot).lower()
+    if slot[:-1].isdecimal() and slot.endswith("d"):
+        return f"{slot[:-1]} days"
+    return slot
+
+
 def spoken(text: str, item: str) -> str:
     """Text of the project with its word "movie" replaced by what the requests ask for.
 

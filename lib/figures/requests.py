@@ -28,7 +28,7 @@ from lib.schema import (
     TITLE,
     WEEKDAY,
 )
-from lib.text import plural, shown_text
+from lib.text import plural, shown_text, slot_words
 
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
@@ -229,7 +229,7 @@ def genre_shares(grid: Grid, table: pd.DataFrame) -> Figure | None:
     axes.set(
         ylim=(0, 1),
         ylabel="share of requests",
-        xlabel=f"{grid.meta['slot']} (UTC)",
+        xlabel=f"slot ({slot_words(grid.meta['slot'])}, UTC)",
         title="Genres over time",
     )
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), reverse=True)
@@ -247,7 +247,9 @@ def traffic(grid: Grid) -> Figure:
         label=f"{plural(grid.meta.get('item_name', 'movie'))} requested",
     )
     axes.set(
-        xlabel=f"{grid.meta['slot']} (UTC)", ylabel="number per slot", title="Traffic"
+        xlabel=f"slot ({slot_words(grid.meta['slot'])}, UTC)",
+        ylabel="number per slot",
+        title="Traffic",
     )
     fig.legend(loc="outside lower center", ncols=2)
     return fig
@@ -261,7 +263,7 @@ def popular_over_time(grid: Grid, table: pd.DataFrame) -> Figure:
         title = shown_text(table[TITLE][index], 40)
         axes.plot(grid.slots, 1e3 * shares[:, index], label=title)
     axes.set(
-        xlabel=f"{grid.meta['slot']} (UTC)",
+        xlabel=f"slot ({slot_words(grid.meta['slot'])}, UTC)",
         ylabel="popularity (‰)",
         title="The most requested movies",
     )
@@ -269,20 +271,25 @@ def popular_over_time(grid: Grid, table: pd.DataFrame) -> Figure:
     return fig
 
 
-def life_cycle(grid: Grid, slots: int = 26) -> Figure:
-    """Mean popularity by slots since the first request, of movies seen to enter."""
+def life_cycle(grid: Grid, slots: int = 26) -> Figure | None:
+    """Mean popularity by slots since the first request, of movies seen to enter.
+
+    It follows them for `slots`, at most half of the log; None where none enters.
+    """
+    slots = min(slots, len(grid.slots) // 2)
     seen = grid.counts > 0
     first = seen.argmax(axis=0)
     enters = (first > 0) & (first < len(grid.slots) - slots)
+    if not enters.any():
+        return None
     fig, axes = plt.subplots(figsize=(WIDTH, 2.4))
-    if enters.any():
-        shares = 1e3 * grid.shares
-        columns = np.flatnonzero(enters)
-        age = np.arange(slots)
-        curves = shares[first[columns] + age[:, None], columns]
-        axes.plot(age, curves.mean(axis=1), color=BLUE, marker="o", markersize=3)
+    shares = 1e3 * grid.shares
+    columns = np.flatnonzero(enters)
+    age = np.arange(slots)
+    curves = shares[first[columns] + age[:, None], columns]
+    axes.plot(age, curves.mean(axis=1), color=BLUE, marker="o", markersize=3)
     axes.set(
-        xlabel=f"slots since the first request ({grid.meta['slot']})",
+        xlabel=f"slots since the first request ({slot_words(grid.meta['slot'])})",
         ylabel="popularity (per mille)",
         title=f"Life of a movie: mean of {enters.sum():,} movies",
     )

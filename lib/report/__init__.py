@@ -3,15 +3,13 @@
 from pathlib import Path
 
 from lib.files import replacing
-from lib.text import plural
+from lib.text import plural, slot_words
 
 __all__ = ["build_report", "report_title", "whole_document"]
 
 
 def report_title(meta: dict, run: str) -> str:
     """Title of a report on one data set, from its record; the run's name without."""
-    from lib.report.front import slot_words
-
     if "slot" not in meta:
         return run.replace("-", " ").capitalize()
     name = Path(str(meta["dataset"])).name

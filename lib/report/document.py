@@ -127,7 +127,7 @@ def join_nodes(
 def mark_appendix(document: NotebookNode) -> None:
     """Mark where the appendix begins, and what does not float from its place.
 
-    In the appendix tables break over pages instead, or headings would stand alone.
+    In the appendix figures stand below their headings, and tables break over pages.
     """
     begun = False
     for cell in document.cells:
@@ -136,8 +136,7 @@ def mark_appendix(document: NotebookNode) -> None:
             begun = report["appendix"] = True
         for output in cell.get("outputs", []):
             how = output.metadata["report"]
-            in_place = begun and how["kind"] == "table"
-            how["fixed"] = in_place or report.get("front", False)
+            how["fixed"] = begun or report.get("front", False)
 
 
 def split_details(

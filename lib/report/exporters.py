@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from lib.report import tables
 from lib.report.document import join_nodes, mark_appendix
-from lib.report.markup import inline, render
+from lib.report.markup import PERCENT, inline, render
 from lib.text import printable
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -244,4 +244,5 @@ def _nested(page: BeautifulSoup, top: Tag, level: int) -> Tag:
 
 def typst_string(text: str) -> str:
     """A Typst string literal; JSON's escapes of quotes and line ends are Typst's."""
-    return json.dumps(printable(str(text)).replace("\t", "    "), ensure_ascii=False)
+    shown = PERCENT.sub("\u00a0%", printable(str(text)).replace("\t", "    "))
+    return json.dumps(shown, ensure_ascii=False)

@@ -134,11 +134,12 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
     lines.append(text + ".")
     rest = [
         f"{MEASURES[metric][0]} {told(row['network'], metric)} against "
-        f"{told(row['other'], metric)} ({label(row['other_model'])}), "
-        f"{'better' if row['better'] else 'not better'}"
+        f"{told(row['other'], metric)} ({label(row['other_model'])})"
         for metric, row in pairs.drop(["cross_entropy", "rmse"]).iterrows()
     ]
-    lines.append(f"How well it ranks {plural(item)}: {'; '.join(rest)}.")
+    lines.append(
+        f"How well it ranks {plural(item)}, more is better: {'; '.join(rest)}."
+    )
     return lines
 
 

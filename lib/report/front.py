@@ -15,18 +15,10 @@ from lib.errors import UserError
 from lib.paths import ROOT
 from lib.report.document import table_output
 from lib.report.findings import abstract, read_rows, score_figure
-from lib.text import plural, shown_text
+from lib.text import plural, shown_text, slot_words
 
 TOP = 10  # rows of the forecast on the first page
 NUMBERS = ("rank", "share", "expected", "low50", "high50", "low95", "high95", "change")
-
-
-def slot_words(slot: str) -> str:
-    """A slot's name for readers: "week", "7 days"."""
-    slot = str(slot).lower()
-    if slot[:-1].isdecimal() and slot.endswith("d"):
-        return f"{slot[:-1]} days"
-    return slot
 
 
 def front_page(run_dir: Path, meta: dict, notebooks: list[Path]) -> dict:

@@ -16,6 +16,7 @@ ENVIRONMENT = re.compile(
     re.DOTALL,
 )
 INNER = {"gather": "gathered"}
+PERCENT = re.compile(r"(?<=\d) %")  # no line ends between the two
 NOTEBOOK_LINK = re.compile(r"^(?:\./)?(\w+)\.ipynb(?:#.*)?$")
 # pandoc writes the names that typst had before 0.15
 RENAMED = re.compile(r"\b((?:dot|times|plus|minus|div|dash|ast|compose)\.)circle\b")
@@ -50,10 +51,11 @@ def render(
     anchors = anchors or {}
     mark = f"separator-{secrets.token_hex(16)}"  # no text can hold it by chance or will
     fence = f"\n\n```{mark}\n```\n\n"
-    document = _read(fence.join(_wrap_math(text) for text in texts))
+    texts = [PERCENT.sub("\u00a0%", _wrap_math(text)) for text in texts]
+    document = _read(fence.join(texts))
     parts = _parts(document["blocks"], mark)
     if len(parts) != len(texts):  # an open fence or comment swallowed a separator
-        parts = [_read(_wrap_math(text))["blocks"] for text in texts]
+        parts = [_read(text)["blocks"] for text in texts]
     for position, anchor in anchors.items():
         header = next((b for b in parts[position] if b["t"] == "Header"), None)
         if header:

@@ -13,11 +13,14 @@ NUMBER = re.compile(
     r"^[-+−]?(\d{1,3}(,\d{3})+|\d*)(\.\d+|(?<=\d))(e[-+]?\d+)?\s*(%|±.*|s|ms|MB)?$",
     re.IGNORECASE,
 )
+# The hyphen of a number, or of numbers with their interval, that stands for a minus
+SIGN = re.compile(r"(?<![^(])-(?=[.\d]+$)|(?<![^ (])-(?=\d*\.\d)")
 EMPTY = {"", "-", "–", "—", "nan", "NaN", "None", "NaT", "<NA>", "…", "..."}
 BREAKS = re.compile(r"(?<=[|_/])|\s+")
 WIDE = 95  # characters: about what a line holds at the usual size
 WIDEST = 150  # characters at the smallest size; beyond, the page is turned
 LONGEST = 500  # characters of one cell
+WORD = 12  # characters beyond which a cell needs some width
 SHORT = 24  # rows that stay together on one page
 LOW = 12  # rows beyond which a table may float
 
@@ -47,7 +50,7 @@ def read_table(html: str) -> tuple[list[list[Cell]], list[list[Cell]]]:
 def _cells(row: Tag) -> list[Cell]:
     return [
         Cell(
-            shown_text(cell.get_text(" "), LONGEST),
+            SIGN.sub("−", shown_text(cell.get_text(" "), LONGEST)),
             int(str(cell.get("colspan", "1"))),
             int(str(cell.get("rowspan", "1"))),
             cell.name == "th",
@@ -57,14 +60,19 @@ def _cells(row: Tag) -> list[Cell]:
 
 
 def _merge_index_names(head: list[list[Cell]]) -> list[list[Cell]]:
-    """Put the names of the index, a row of their own in pandas, into the row above."""
+    """Put the names of the index, a row of their own in pandas, into the row above.
+
+    They take the place of the one name that all columns share.
+    """
     if len(head) < 2 or len(head[-1]) != len(head[-2]):
         return head
     above, names = head[-2:]
-    if any(a.text and n.text for a, n in zip(above, names, strict=True)):
+    texts = [name.text for name in names]
+    levels = texts.index("") if "" in texts else len(texts)
+    if any(texts[levels:]) or levels == len(texts):
         return head
     merged = [
-        Cell(a.text or n.text, a.columns, 1, True)
+        Cell(n.text or a.text, a.columns, 1, True)
         for a, n in zip(above, names, strict=True)
     ]
     return [*head[:-2], merged]
@@ -156,4 +164,6 @@ def _html_cell(cell: Cell) -> str:
     attributes = "".join(f' {k}="{v}"' for k, v in spans.items() if v > 1)
     if not cell.head and NUMBER.match(cell.text):
         attributes += ' class="number"'
+    elif len(cell.text) > WORD:
+        attributes += ' class="words"'
     return f"<{name}{attributes}>{escape(cell.text)}</{name}>"

@@ -20,6 +20,7 @@ from lib.report.exporters import (
     ReportHTMLExporter,
     ReportPDFExporter,
     ReportTypstExporter,
+    typst_string,
 )
 from lib.report.front import forecast_table, front_outputs, front_page
 from lib.report.markup import render
@@ -27,6 +28,8 @@ from lib.report.outputs import clean_outputs
 from lib.report.tables import read_table, to_html, to_typst
 from tests.report.notebooks import KERAS, META, table_output, write_run
 from tests.report.pages import too_white
+
+SVG = "http://www.w3.org/2000/svg"
 
 
 @pytest.fixture(scope="module")
@@ -327,10 +330,54 @@ def test_table_cells_keep_spans_and_special_characters():
     assert [cell.text for cell in body[0]] == ["0", "1", "2", "3", "4.5"]
 
 
-def test_index_name_joins_the_row_of_column_names():
+@pytest.mark.parametrize("shared", [None, "metric"])
+def test_index_name_joins_the_row_of_column_names(shared):
     table = pd.DataFrame({"rmse": [0.1]}, pd.Index(["lstm"], name="model"))
-    head, _ = read_table(table.to_html())
+    head, _ = read_table(table.rename_axis(columns=shared).to_html())
     assert [[cell.text for cell in row] for row in head] == [["model", "rmse"]]
+
+
+def test_two_full_rows_of_column_names_stay_two():
+    columns = pd.MultiIndex.from_tuples([("LSTM", "mean"), ("GRU", "sd")])
+    table = pd.DataFrame([[1, 2]], pd.Index(["a"], name="model"), columns)
+    head, _ = read_table(table.to_html())
+    texts = [[cell.text for cell in row] for row in head]
+    assert texts == [["", "LSTM", "GRU"], ["model", "mean", "sd"]]
+
+
+def test_a_number_has_a_minus_and_a_name_its_hyphen():
+    texts = [
+        "-1",
+        "-0.2 (-0.3, +0.1) even",
+        "2026-11-27",
+        "page-3",
+        "Catch -22",
+        "1e-05",
+    ]
+    _, body = read_table(pd.DataFrame({"x": texts}).to_html(index=False))
+    assert [row[0].text for row in body] == ["−1", "−0.2 (−0.3, +0.1) even", *texts[2:]]
+
+
+def test_a_percent_sign_never_begins_a_line():
+    assert render(["95 % of them"], "html") == ["<p>95\u00a0% of them</p>"]
+    assert typst_string("95 % of them") == '"95\u00a0% of them"'
+
+
+def test_in_the_appendix_figures_stand_below_their_headings():
+    """None floats there: it would pass the next heading."""
+    tall = f'<svg xmlns="{SVG}" width="400pt" height="230pt"></svg>'
+    drawn = new_output("display_data", {"image/svg+xml": tall})
+    chapter = [new_markdown_cell("# Title"), new_markdown_cell("## 1. Words\n\nFew.")]
+    chapter += [new_code_cell(outputs=[drawn])]
+    for name in ("First", "Second"):
+        cells = [
+            new_markdown_cell(f"## {name}\n\nMore."),
+            new_code_cell(outputs=[drawn]),
+        ]
+        cells[0].metadata["tags"] = ["appendix"]
+        chapter += cells
+    source, _ = ReportTypstExporter().from_notebook_node(new_notebook(cells=chapter))
+    assert re.findall("floats: (true|false)", source) == ["true", "false", "false"]
 
 
 @pytest.mark.parametrize(
