@@ -12,7 +12,7 @@ from lib.batch import series
 from lib.command_line import say
 from lib.errors import UserError
 from lib.files import refuse_strange
-from lib.memory import check_limit
+from lib.memory import check_limit, check_threads
 from lib.parameters import Parameter, coerce
 from lib.paths import shown
 from lib.recommenders.app import commands
@@ -59,10 +59,11 @@ def run_options(command):
     return data_options(command)
 
 
-@click.group(context_settings={"max_content_width": 88})
+@click.group(no_args_is_help=False, context_settings={"max_content_width": 88})
 def main():
     """Forecast how popular each movie will be in the next time slot."""
     check_limit()
+    check_threads()
     backend = os.environ.get("KERAS_BACKEND")
     if backend and (backend not in BACKENDS or find_spec(backend) is None):
         raise UserError(
@@ -135,7 +136,7 @@ def report(notebooks, dataset, **options):
     dataset = dataset or SAMPLE
     run_series(
         dataset,
-        folder=Path(notebooks).resolve() if notebooks else None,
+        folder=Path(os.path.realpath(notebooks)) if notebooks else None,
         defaults={} if notebooks else series.report_defaults(dataset),
         given=series.from_environment(series.REPORT),
         **options,
@@ -194,7 +195,7 @@ def experiments(grid, dataset, slot, jobs, parameter, **settings):
 @option("dataset", "data set of entries that name none")
 def sweep(runs, cluster, jobs, notebooks, **given):
     """Run every entry of a YAML file of named runs."""
-    folder = Path(notebooks).resolve() if notebooks else None
+    folder = Path(os.path.realpath(notebooks)) if notebooks else None
     run_file(runs, folder, given, jobs, cluster)
 
 

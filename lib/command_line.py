@@ -32,7 +32,7 @@ def run(command: click.Command, stopped: str) -> int:
     except UserError as error:
         return _tell(error)
     except click.ClickException as error:
-        return _tell(f"{error.format_message()}; --help lists what there is")
+        return _tell(UserError(f"{error.format_message()}; --help lists what there is"))
     except (KeyboardInterrupt, click.Abort):
         _tell(stopped)
         return INTERRUPTED
@@ -70,7 +70,7 @@ def _unexpected(error: Exception) -> int:
         where = f"the full log is in {shown(log)}"
     except OSError:
         where = f"no log can be written to {shown(log)}"
-    _tell(f"unexpected error: {type(error).__name__}: {error}")
+    _tell(UserError(f"unexpected error: {type(error).__name__}: {error}"))
     return _tell(where)
 
 

@@ -1,5 +1,6 @@
 """Memory that is free here: the machine's, or the container's where that is less."""
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ import psutil
 from lib.errors import UserError
 
 LEAST = 1_500_000_000  # bytes of address space; libraries map 0.8 GB before any data
+THREADS = ("POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT")
+MOST_THREADS = max(256, os.cpu_count() or 1)
 
 
 def check_limit() -> None:
@@ -24,12 +27,33 @@ def check_limit() -> None:
         import resource
     except ImportError:  # Windows knows no such limit
         return
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if 0 <= limit < LEAST:
-        raise UserError(
-            f"memory: this shell allows {limit / 1e9:.2f} GB (ulimit -v), expected at "
-            f"least {LEAST / 1e9:.1f}; raise it or set `ulimit -v unlimited`"
-        )
+    for flag, kind in {"v": resource.RLIMIT_AS, "d": resource.RLIMIT_DATA}.items():
+        limit = resource.getrlimit(kind)[0]
+        if 0 <= limit < LEAST:
+            raise UserError(
+                f"memory: this shell allows {limit / 1e9:.2f} GB (ulimit -{flag}), "
+                f"expected at least {LEAST / 1e9:.1f}; raise it or set "
+                f"`ulimit -{flag} unlimited`"
+            )
+
+
+def check_threads() -> None:
+    """Refuse numbers of threads that Polars never ends to start, or cannot read.
+
+    Raises:
+        UserError: names the variable and the remedy.
+    """
+    for name in THREADS:
+        text = os.environ.get(name, "").strip()
+        if not text:
+            os.environ.pop(name, None)  # Polars would warn of an empty one
+        elif not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_THREADS:
+            raise UserError(
+                f"{name}={text}: expected a whole number from 1 to {MOST_THREADS}; "
+                "leave it out for one thread per core"
+            )
+        else:
+            os.environ[name] = str(int(text))
 
 
 def free_memory(groups: Path = Path("/sys/fs/cgroup"), own: str | None = None) -> int:

@@ -9,7 +9,9 @@ import os
 import re
 from pathlib import Path
 
+from lib.errors import UserError
 from lib.files import read_sealed
+from lib.text import shown_path, shown_text
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -34,13 +36,33 @@ def recorded(run: str) -> dict:
         return {}
 
 
-def resolve(dataset: str) -> Path:
+def resolve(dataset: str, start: str | Path = ROOT) -> Path:
     """Path of a data set given as a path; relative ones start at the repository.
 
     A notebook's working directory differs between JupyterLab and a batch run, the
     repository does not.
+
+    Raises:
+        UserError: no file can have such a name, or its folder cannot be read.
     """
-    return (ROOT / Path(dataset).expanduser()).resolve()
+    shown = shown_path(dataset.rstrip("/") or dataset)
+    try:
+        path = (Path(start).expanduser() / Path(dataset).expanduser()).resolve()
+        path.exists()  # raises where the name is too long
+        str(path).encode()  # Polars and JSON take no other names
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"DATASET={shown}: found a name that is not UTF-8, which cannot be read "
+            "here; rename it, or set PYTHONUTF8=1 if its letters are only foreign to "
+            "this shell"
+        ) from error
+    except (OSError, RuntimeError, ValueError) as error:  # a loop, NUL, 5,000 letters
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"DATASET={shown}: cannot be opened ({shown_text(reason, 60)}); expected "
+            "'sample', a path or the name of a MovieLens set"
+        ) from error
+    return path
 
 
 def dataset_name(dataset: str) -> str:

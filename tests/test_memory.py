@@ -8,7 +8,15 @@ import psutil
 import pytest
 
 from lib.errors import UserError
-from lib.memory import LEAST, Room, check_limit, free_memory
+from lib.memory import (
+    LEAST,
+    MOST_THREADS,
+    THREADS,
+    Room,
+    check_limit,
+    check_threads,
+    free_memory,
+)
 
 GIGABYTE = 1_000_000_000
 
@@ -87,6 +95,45 @@ def test_a_limit_that_threads_do_not_fit_into_is_refused(limit, monkeypatch):
 def test_a_limit_that_they_fit_into_is_not(limit, monkeypatch):
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
     check_limit()
+
+
+def test_a_limit_of_data_counts_too(monkeypatch):
+    limits = {resource.RLIMIT_AS: -1, resource.RLIMIT_DATA: 200_000_000}
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], -1))
+    with pytest.raises(UserError, match="0.20 GB .*ulimit -d unlimited"):
+        check_limit()
+
+
+@pytest.mark.parametrize("name", THREADS)
+@pytest.mark.parametrize("text", ["abc", "-1", "0", "1e3", "9" * 30, "1.5", "257000"])
+def test_threads_that_never_start_are_refused(name, text, monkeypatch):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(UserError, match=f"{name}={text}: expected a whole number"):
+        check_threads()
+
+
+@pytest.mark.parametrize(
+    ("text", "read"), [("", None), (" ", None), (" 2 ", "2"), ("٢", "2")]
+)
+def test_threads_that_start_are_not(text, read, monkeypatch):
+    for name in THREADS:
+        monkeypatch.setenv(name, text)
+    check_threads()
+    assert {os.environ.get(name) for name in THREADS} == {read}
+    monkeypatch.setenv(THREADS[0], str(MOST_THREADS))
+    check_threads()
+
+
+def test_a_command_with_too_many_threads_ends_at_once(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "data"],
+        env={**os.environ, "POPULARITY_OUTPUT": str(tmp_path), THREADS[0]: "9999999"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1 and done.stderr.startswith(f"{THREADS[0]}=9999999: ")
+    assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 
 def test_commands_refuse_it_before_they_begin(tmp_path):

@@ -91,7 +91,10 @@ def find_notebooks(folder: Path | None = None) -> dict[str, Path]:
     folder = folder or paths.NOTEBOOKS
     found = sorted(folder.glob("[0-9][0-9]_*.ipynb"))
     if not found:
-        raise UserError(f"{folder}: no notebooks such as 01_preprocess.ipynb here")
+        raise UserError(
+            f"{folder}: no notebooks here, expected 01_preprocess.ipynb or the like; "
+            "give their folder"
+        )
     return {path.stem: path for path in found}
 
 

@@ -38,13 +38,14 @@ TOP = {"defaults", "runs"}
 OWN = {"notebooks", "grid", "dataset", "slot"}
 MOST_BYTES, MOST_RUNS, DEEPEST = 200_000, 10_000, 12  # of a file of runs
 MOST_AT_ONCE = 500  # runs that wait for a cluster
+TEXT = (":str", ":int", ":float", ":merge")  # tags of keys, a run may be called 7
 
 
 class Loader(yaml.SafeLoader):
     """YAML without the parts that would be surprising here.
 
-    Keys said twice (also in another case), anchors, which can make ten lines a billion,
-    and depth without end are refused.
+    Keys said twice (also in another case), keys that are no text, such as `no`,
+    anchors, which can make ten lines a billion, and depth without end are refused.
     """
 
     depth = 0
@@ -63,14 +64,17 @@ class Loader(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node, deep=False):
-        """Refuse a key that stands there twice."""
+        """Refuse a key that stands there twice, or becomes True, None or a date."""
         seen = set()
         for key, _ in node.value:
-            name = str(key.value).lower()
+            name, fault = str(key.value).lower(), ""
             if name in seen:
+                fault = "is said twice here"
+            elif not key.tag.endswith(TEXT):
+                fault = "is read as no text; write it in quotes"
+            if fault:
                 raise yaml.MarkedYAMLError(
-                    problem=f"{key.value} is said twice here",
-                    problem_mark=key.start_mark,
+                    problem=f"{key.value} {fault}", problem_mark=key.start_mark
                 )
             seen.add(name)
         return super().construct_mapping(node, deep)
@@ -90,8 +94,10 @@ def read_yaml(path: Path) -> object:
             raise UserError(f"{path}: larger than {MOST_BYTES:,} bytes; split it up")
         return yaml.load(path.read_text(encoding="utf-8"), Loader)  # a SafeLoader
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error.strerror}); expected a YAML file of runs"
+        ) from None
+    except (yaml.YAMLError, ValueError, ArithmeticError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "this is not YAML text"

@@ -14,7 +14,7 @@ from lib.data.text_tables import check_file
 from lib.data.users import read_users
 from lib.errors import UserError
 from lib.schema import MOVIE, RATING, SAMPLE, TIMESTAMP, USER
-from lib.text import shown_path, shown_text
+from lib.text import shown_path
 
 _ANY = ("csv", "tsv", "parquet", "dat", "data")
 
@@ -91,31 +91,18 @@ def _place(dataset: str) -> tuple[Path, str]:
     if dataset == SAMPLE:
         return _sample(), SAMPLE
     shown = shown_path(dataset.rstrip("/") or dataset)
-    try:
-        path = paths.resolve(dataset)
-        if not path.exists() and os.environ.get("MOVIELENS_DIR"):
-            path = Path(os.environ["MOVIELENS_DIR"]).expanduser().resolve() / dataset
-        there = path.exists()
-        str(path).encode()  # Polars and JSON take no other names
-    except UnicodeEncodeError as error:
-        raise UserError(
-            f"DATASET={shown}: found a name that is not UTF-8, which cannot be read "
-            "here; rename it, or set PYTHONUTF8=1 if its letters are only foreign to "
-            "this shell"
-        ) from error
-    except (OSError, RuntimeError, ValueError) as error:  # a loop, NUL, 5,000 letters
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"DATASET={shown}: cannot be opened ({shown_text(reason, 60)}); expected "
-            "'sample', a path or the name of a MovieLens set"
-        ) from error
+    path = paths.resolve(dataset)
+    if not path.exists() and (folder := os.environ.get("MOVIELENS_DIR")):
+        path = paths.resolve(dataset, folder)
+    there = path.exists()
     if path.is_dir():
         return path, shown
     if not there and dataset in NAMES:
         return fetch(dataset), dataset
     if not there:
+        full = f" ({place})" if (place := shown_path(path)) != shown else ""
         raise UserError(
-            f"DATASET={shown}: nothing is there ({shown_path(path)}); expected "
+            f"DATASET={shown}: nothing is there{full}; expected "
             "'sample', the path of a folder, zip, CSV or Parquet file, or one of "
             f"{', '.join(NAMES)}"
         )

@@ -11,12 +11,13 @@ import pytest
 
 from lib import command_line, paths
 from lib.__main__ import main
-from lib.batch import sweep
+from lib.batch import stamps, sweep
 from lib.batch.run import Run, check_run, lock, run_all
 from lib.data.sources import open_dataset
 from lib.errors import UserError
 from lib.files import locked, refuse_strange, replacing, work_folder
 from lib.parameters import Parameter, coerce
+from lib.recommenders.data import run_name as recommenders_run_name
 
 DEEP = "runs: " + "{a: " * 900 + "1" + "}" * 900
 BOMB = "a: &a [x, x]\nb: &b [*a, *a, *a]\nruns: {r: {epochs: *b}}"
@@ -60,6 +61,13 @@ HUGE = "runs:\n  g:\n    grid:\n" + "".join(
         (HUGE, "grid: 1,000,000,000 runs; expected 10,000 at most"),
         ("a" * 300_000, "larger than 200,000 bytes"),
         ("runs:\n  a: \0", "expected YAML"),
+        ('runs:\n  "\\UFFFFFFFF": {}', "expected YAML"),
+        ("runs:\n  ~: {epochs: 1}", "line 2: ~ is read as no text; write it in quotes"),
+        (
+            "runs:\n  no: {epochs: 1}",
+            "line 2: no is read as no text; write it in quotes",
+        ),
+        ("runs:\n  a: {2001-01-01: 1}", "line 2: 2001-01-01 is read as no text"),
     ],
 )
 def test_a_wrong_file_of_runs_gets_one_line(place, text, expected):
@@ -83,6 +91,49 @@ def test_what_is_no_file_is_not_read(place, kind):
         path.mkdir()
     with pytest.raises(UserError, match="no regular file|no such file"):
         sweep.read_runs(path, place / "nb")
+
+
+def test_a_run_may_be_called_a_number(place):
+    (place / "runs.yaml").write_text("runs:\n  7: {epochs: 1}\n  1.5: {epochs: 2}\n")
+    runs = sweep.read_runs(place / "runs.yaml", place / "nb")
+    assert [run.key for run in runs] == ["7", "1.5"]
+
+
+@pytest.mark.parametrize("name", ["x" * 900, "a\0b", "~nobody-here/x", "loop"])
+def test_a_data_set_that_no_file_can_be_is_told_by_every_command(place, name):
+    (place / "loop").symlink_to(place / "loop")
+    name = str(place / name) if name == "loop" else name
+    for act in (
+        lambda: Run(name, "week").key,
+        lambda: stamps.dataset_digest(name),
+        lambda: recommenders_run_name(name),
+    ):
+        with pytest.raises(UserError, match="^DATASET=.*cannot be opened") as caught:
+            act()
+        assert len(str(caught.value)) <= 300
+
+
+@pytest.mark.parametrize("kind", ["loop", "file", "nothing"])
+def test_a_place_without_notebooks_gets_one_line(place, kind, monkeypatch, capsys):
+    path = place / "there"
+    if kind == "loop":
+        path.symlink_to(path)
+    elif kind == "file":
+        path.touch()
+    monkeypatch.setattr(sys, "argv", ["lib", "report", "--notebooks", str(path)])
+    assert command_line.run(main, "stopped") == command_line.FAILED
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and "expected 01_preprocess.ipynb" in line
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["a\nb"], ["data", "a\nb"], ["data", "--\nx"]]
+)
+def test_a_wrong_command_gets_one_line(monkeypatch, capsys, arguments):
+    monkeypatch.setattr(sys, "argv", ["lib", *arguments])
+    assert command_line.run(main, "stopped") == command_line.FAILED
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and line.endswith("--help lists what there is\n")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +284,7 @@ def test_an_unexpected_error_needs_no_log(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(paths, "REPORT", tmp_path / "file" / "report")
 
     def act() -> None:
-        raise ZeroDivisionError("by zero")
+        raise ZeroDivisionError("by\nzero")
 
     status, err = outcome(act, capsys)
     assert status == 1
