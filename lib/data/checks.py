@@ -74,6 +74,7 @@ class Facts:
         first: Least timestamp, in the log's own unit.
         last: Greatest timestamp.
         unit: Timestamps per second: 1000 where all are milliseconds, else 1.
+        unrated: Requests whose rating is missing or no number, in a log with ratings.
     """
 
     rows: int
@@ -81,6 +82,7 @@ class Facts:
     first: int
     last: int
     unit: int
+    unrated: int
 
 
 def check(log: LogFile, staged: Path) -> Facts:
@@ -104,6 +106,7 @@ def check(log: LogFile, staged: Path) -> Facts:
             "the file was copied completely"
         )
     blank = pl.all_horizontal(pl.col(LOG_COLUMNS).is_null())
+    nulls = 0
     for column in (USER, MOVIE, TIMESTAMP, RATING):
         needed = column != RATING or RATING in log.columns and log.movielens
         nulls = facts[f"{column}_null"] - facts["blank"]
@@ -115,7 +118,9 @@ def check(log: LogFile, staged: Path) -> Facts:
     if low is not None and (low < RATINGS[0] or high > RATINGS[1]):
         _fail_rating(log, rows, low, high)
     _check_end(log, rows, facts["rows"])
-    return Facts(facts["rows"], facts["blank"], facts["first"], facts["last"], unit)
+    ends = facts["first"], facts["last"]
+    unrated = nulls if RATING in log.columns else 0
+    return Facts(facts["rows"], facts["blank"], *ends, unit, unrated)
 
 
 def _check_end(log: LogFile, rows: pl.LazyFrame, count: int) -> None:

@@ -62,6 +62,8 @@ def clean_requests(
     """
     stage(log, target)
     facts = check(log, target)
+    what = "requests whose rating is missing or no number"
+    repairs.note(what, facts.unrated, "kept without a rating")
     staged = pl.scan_parquet(target, glob=False)
     steps = [
         _without_blank(facts.blank, repairs),

@@ -15,6 +15,7 @@ from lib import paths
 from lib.data.preprocessing import META, preprocess, read_meta
 from lib.data.sources import open_dataset
 from lib.errors import UserError
+from lib.files import refuse_strange
 from lib.schema import (
     AGE,
     GENDER,
@@ -80,10 +81,12 @@ def load(dataset: str, run: str = "") -> RatingData:
         The data set. Of a movie that a user rated twice the latest rating is kept.
 
     Raises:
-        UserError: the set is not there, cannot be read or has no ratings.
+        UserError: the set is not there, cannot be read or has no ratings; or
+            `refuse_strange` refuses what lies in the folder.
     """
     source = open_dataset(dataset)
     folder = paths.PROCESSED / (run or run_name(dataset))
+    refuse_strange(folder)
     made = folder / META
     log = source.log.path
     try:

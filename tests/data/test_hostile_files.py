@@ -95,6 +95,23 @@ def test_a_file_cut_inside_its_last_time(bytes_lost, separator, tmp_path, output
     assert f"line {5 + (separator == ',')}" in str(error.value)
 
 
+@pytest.mark.parametrize("rating", ["", "5stars", "nan", "true"])
+def test_ratings_that_are_no_numbers_are_told(rating, tmp_path):
+    path = tmp_path / "events.csv"
+    times = range(978300000, 988300000, 10**6)
+    rows = [f"u{i % 3},{i},4,{time}" for i, time in enumerate(times)]
+    path.write_text("\n".join(["user,item,rating,time", *rows, ""]))
+    assert preprocess(str(path), "month")["notes"] == []
+    path.write_text(path.read_text().replace(",4,979300000", f",{rating},979300000"))
+    (note,) = preprocess(str(path), "month")["notes"]
+    assert note["count"] == 1 and "no number" in note["what"]
+
+
+def test_a_long_path_keeps_what_was_expected(tmp_path, output):
+    message = refused(tmp_path / ("x" * 70) / "log.csv", output)
+    assert "expected 'sample', the path of" in message
+
+
 def test_rows_far_before_all_others_are_told(folder):
     write_log(folder, ["5,10,4.0,5", *ROWS])
     meta = preprocess(str(folder), "month")

@@ -11,6 +11,7 @@ from lib import paths
 from lib.errors import UserError
 from lib.files import replacing
 from lib.schema import OLDEST, SAMPLE
+from lib.text import shown_path, shown_text
 
 
 def model_options(command):
@@ -59,7 +60,8 @@ def recommend(dataset, model, n, obscure, user, include_seen, form, **profile):
     """List movies for a user of the data set, or for a new one."""
     from lib.recommenders.app import console
 
-    if (user is None) == (None in profile.values()):
+    given = [value is not None for value in profile.values()]
+    if not all(given) if user is None else any(given):
         raise UserError(
             "expected either --user with an id, or all of --age, --gender, "
             "--occupation and --zip of a new user"
@@ -91,10 +93,15 @@ def recommend_all(dataset, model, n, obscure, output):
     try:
         with replacing(output) as part:
             table.to_parquet(part, index=False)
-    except OSError as error:
-        raise UserError(f"{output}: cannot be written ({error.strerror})") from error
+    except (OSError, ValueError) as error:  # ValueError: no name, as of "." or "/"
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"{shown_path(output)}: cannot be written ({shown_text(reason, 60)}); "
+            "expected the name of a file in a folder with write permission"
+        ) from error
     users = table["userId"].nunique()
-    click.echo(f"{len(table):,} rows for {users:,} users in {paths.shown(output)}")
+    place = shown_text(paths.shown(output))
+    click.echo(f"{len(table):,} rows for {users:,} users in {place}")
 
 
 @click.command()

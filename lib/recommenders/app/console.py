@@ -184,7 +184,8 @@ def choose(question: str, options: list[str], default: str | None = None) -> str
             if answer.strip().lower() in (str(number), option.lower()):
                 return option
         raise click.BadParameter(
-            f"found {answer!r}, expected a number from 1 to {len(options)}"
+            f"found '{shown_text(answer, 60)}', expected a number from 1 to "
+            f"{len(options)}"
         )
 
     click.echo(f"{question}:")

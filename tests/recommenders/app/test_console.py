@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from lib import __main__ as command_line
 from lib import paths
+from lib.errors import UserError
 from lib.recommenders.app import console
 from lib.recommenders.app import saved_models as store
 from lib.recommenders.data import load
@@ -211,6 +212,14 @@ def test_lists_of_all_users_are_written_as_one_file(folders, tmp_path):
             "--dataset people".split(),
             "--occupation pilot: expected one of artist, student, writer",
         ),
+        (
+            "recommend --user 1 --age 3 --dataset people".split(),
+            "expected either --user with an id, or all of --age",
+        ),
+        *(
+            (["recommend-all", "--output", name, "--dataset", "people"], "expected the")
+            for name in ("", ".", "/", "/dev/null/x")
+        ),
     ],
 )
 def test_mistakes_end_with_one_line(folders, monkeypatch, capsys, arguments, text):
@@ -221,6 +230,23 @@ def test_mistakes_end_with_one_line(folders, monkeypatch, capsys, arguments, tex
     captured = capsys.readouterr()
     last = captured.err.strip().splitlines()[-1]
     assert text in last and "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("name", ["meta.json", "bayesian_fm/facts.json"])
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_pipe_or_a_link_among_the_files_is_refused(folders, tmp_path, name, kind):
+    path = tmp_path / "recommenders-people" / name
+    path.parent.mkdir(parents=True)
+    os.mkfifo(path) if kind == "pipe" else path.symlink_to("/dev/zero")
+    with pytest.raises(UserError, match=f"{path.name}: found a {kind}"):
+        load(str(folders / "people"))
+
+
+def test_a_wrong_answer_is_not_repeated_at_length(folders):
+    told = talk(folders / "people", "x" * 5_000 + "\x1b[31m", 5).output
+    (line,) = [line for line in told.splitlines() if line.startswith("Error")]
+    assert "expected a number from 1 to 5" in line and "\x1b" not in line
+    assert len(line) <= 300
 
 
 def spawn_menu(folder, output):
