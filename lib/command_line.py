@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
@@ -45,6 +46,9 @@ def run(command: click.Command, stopped: str) -> int:
         return _tell(explain(error))
     except Exception as error:
         return _unexpected(error)
+    finally:
+        with suppress(OSError):  # of a full disk Python would complain once more
+            sys.stdout.flush()
     return 0
 
 
@@ -78,7 +82,7 @@ def _tell(message: object) -> int:
     """Say it on stderr."""
     try:
         print(fit(str(message)), file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # nobody reads, or a full disk
         silence()
     return FAILED
 
@@ -94,8 +98,17 @@ def say(text: str) -> None:
 
     Raises:
         BrokenPipeError: nobody reads any more.
+        UserError: what is said cannot be written.
     """
-    print(fit(text) + "\n", end="", flush=True)
+    try:
+        print(fit(text) + "\n", end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(
+            f"output: cannot be written ({error.strerror}); expected a terminal, a "
+            "pipe or a file with free space; send it elsewhere"
+        ) from error
 
 
 def open_streams() -> None:

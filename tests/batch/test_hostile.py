@@ -388,6 +388,31 @@ def test_closed_streams_do_no_harm(closed, tmp_path):
     assert (tmp_path / "data" / "processed" / "sample-month" / "meta.json").is_file()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+@pytest.mark.parametrize(
+    ("streams", "told"),
+    [
+        (">/dev/full", "output: cannot be written (No space left on device)"),
+        (">&- 1</dev/null", "output: cannot be written (Bad file descriptor)"),
+        ("2>/dev/full --slot x", ""),
+        (">/dev/full 2>/dev/full", ""),
+    ],
+)
+def test_streams_that_take_nothing_get_one_line(streams, told, tmp_path):
+    words = f"{sys.executable} -m lib data {streams}"
+    given = {"POPULARITY_OUTPUT": str(tmp_path), "PYTHONPATH": str(paths.ROOT)}
+    done = subprocess.run(
+        words,
+        shell=True,
+        env=os.environ | given,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1 and done.stderr.startswith(told)
+    assert done.stderr.count("\n") == bool(told)
+
+
 def test_an_output_that_is_a_loop_of_links_gets_one_line(tmp_path):
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     given = {"POPULARITY_OUTPUT": str(tmp_path / "loop"), "PYTHONPATH": str(paths.ROOT)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from lib import paths
+from lib.command_line import say
 from lib.errors import UserError
 from lib.files import replacing
 from lib.schema import OLDEST, SAMPLE
@@ -100,8 +101,7 @@ def recommend_all(dataset, model, n, obscure, output):
             "expected the name of a file in a folder with write permission"
         ) from error
     users = table["userId"].nunique()
-    place = shown_text(paths.shown(output))
-    click.echo(f"{len(table):,} rows for {users:,} users in {place}")
+    say(f"{len(table):,} rows for {users:,} users in {paths.shown(output)}")
 
 
 @click.command()
@@ -111,7 +111,7 @@ def evaluate(dataset, model):
     from lib.recommenders.app import console
 
     trained = prepared(dataset, model)
-    click.echo("\n".join([console.trained_name(trained), *console.rmse_lines(trained)]))
+    say("\n".join([console.trained_name(trained), *console.rmse_lines(trained)]))
 
 
 def prepared(dataset: str, model: str | None):
