@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.grid import Grid, load_grid
+from lib.errors import UserError
 from lib.evaluation.calibration import coverage, fit_dispersion, predictive_interval
 from lib.evaluation.metrics import per_slot_scores, summarise
 from lib.evaluation.splits import Split, time_split
@@ -245,7 +246,8 @@ def write_forecast(
     """Forecast the next slots of a run and write them to its report.
 
     `forecast.csv` and `forecast.parquet` hold the forecast, `forecast_backtest.csv` how
-    well it did before; the latter is left as it is where the last model is used again.
+    well it did before; the latter is left as it is where the last model is used again,
+    or where the slots are too few for it.
 
     Args:
         run: data/processed/<run>.
@@ -273,7 +275,10 @@ def write_forecast(
     past = None
     if not last:
         announce("backtest: training without the test slots …")
-        past = run_backtest(grid, run, settings, seeds, horizon)
+        try:
+            past = run_backtest(grid, run, settings, seeds, horizon)
+        except UserError as error:  # enough slots to forecast, too few to test it
+            lines.append(f"No backtest: {error}")
         announce("")
     write_tables(report, table, past)
     return lines + _headlines(table)

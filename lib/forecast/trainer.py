@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from lib.data.arrays import identity
+from lib.errors import UserError
 from lib.evaluation.splits import Split
 from lib.files import locked, read_facts, replacing, write_facts, write_text
 from lib.forecast import (
@@ -223,7 +224,17 @@ class _Training:
         }
 
     def fit(self, rows, validation=None):
-        """Train a new network on some rows; see `fit`."""
+        """Train a new network on some rows; see `fit`.
+
+        Raises:
+            UserError: none of them holds a request.
+        """
+        if not self.busy[rows].any():
+            raise UserError(
+                f"no slot to train on: none of them after the first "
+                f"{self.settings.t_slot}, which a network reads, holds a request; "
+                "expected one or more; choose a shorter SLOT or a longer log"
+            )
         watched = None
         if validation is not None:
             validation = validation[self.busy[validation]]

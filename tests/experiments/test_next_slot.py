@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -97,6 +98,19 @@ def test_the_added_slot_says_nothing(grid):
     assert not longer.counts[37].any() and split.test == range(37, 38)
     with pytest.raises(UserError, match="expected 3 or more"):
         best.with_next_slot(grid.until(2))
+
+
+def test_without_a_slot_to_test_the_forecast_stands_alone(grid, tmp_path, monkeypatch):
+    few, table = grid.until(4), pd.DataFrame({"slot": []})
+    monkeypatch.setattr(next_slot, "load_grid", lambda _: few)
+    monkeypatch.setattr(next_slot, "train", lambda *_: SimpleNamespace(split=0, best=0))
+    monkeypatch.setattr(next_slot, "forecast_slots", lambda *_: table)
+    monkeypatch.setattr(next_slot, "_headlines", lambda _: [])
+    report = tmp_path / "report"
+    (line,) = next_slot.write_forecast(tmp_path, report, 1, SMALL, [0])
+    assert line.startswith("No backtest: no slot to train on") and len(line) <= 300
+    assert (report / "forecast.csv").is_file()
+    assert not (report / "forecast_backtest.csv").exists()
 
 
 @pytest.mark.parametrize("horizon", [1, 3])
