@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
 
 import numpy as np
 import pytest
@@ -105,3 +108,15 @@ def test_the_command_stores_both_protocols(small_grid, tmp_path, monkeypatch):
     calls = len(tried)
     command.main()  # a second call reads the stored scores
     assert len(tried) == calls
+
+
+def test_the_locks_hold_what_the_command_imports():
+    """The peers' environment has no other packages than those."""
+    code = "import sys, benchmarks.peers.__main__; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    roots = {name.split(".")[0] for name in modules.split()}
+    owners = packages_distributions()
+    needed = {owner for root in roots - {"lib"} for owner in owners.get(root, ())}
+    locked = LOCK.read_text() + LOCK.with_name("torch.lock").read_text()
+    pinned = set(re.findall(r"^([a-z0-9][a-z0-9._-]*)==", locked, flags=re.MULTILINE))
+    assert {re.sub("[_.]", "-", name.lower()) for name in needed} <= pinned

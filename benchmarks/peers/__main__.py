@@ -24,7 +24,8 @@ from lib.errors import UserError
 from lib.evaluation.metrics import shares, summarise
 from lib.evaluation.splits import Split, rolling_origins, time_split
 
-NAMES = ("auto_ets", "tsb", "croston", "nf_lstm", "nf_gru", "nf_nhits")
+NAMES = ("auto_ets", "tsb", "croston", "nf_lstm", "nf_gru", "nf_nhits", "fracast")
+SLOW = ("fracast",)  # minutes for a few hundred movies: only when it is asked for
 RESULTS = paths.ROOT / "benchmarks" / "results"
 
 
@@ -48,7 +49,7 @@ def _arguments() -> argparse.Namespace:
     data, slot = os.environ.get("DATASET"), os.environ.get("SLOT")
     parser.add_argument("--dataset", default=data or "sample", help="as make report")
     parser.add_argument("--slot", default=slot or "week")
-    parser.add_argument("--models", default=",".join(NAMES))
+    parser.add_argument("--models", default=",".join(n for n in NAMES if n not in SLOW))
     parser.add_argument("--origins", type=int, help="also roll this often; 0: never")
     arguments = parser.parse_args()
     if arguments.origins is None:
@@ -64,7 +65,7 @@ def _arguments() -> argparse.Namespace:
 def _cache_folder(run: str, counts) -> Path:
     """Folder for the scores of exactly these counts, made by exactly this code."""
     digest = hashlib.sha256(repr(counts.shape).encode() + counts.tobytes())
-    for module in ("protocol", "classical", "neural"):
+    for module in ("protocol", "classical", "neural", "foundation"):
         digest.update((Path(__file__).parent / f"{module}.py").read_bytes())
     folder = paths.PROCESSED / run / "peers" / digest.hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +74,9 @@ def _cache_folder(run: str, counts) -> Path:
 
 def _peer(name: str):
     """Look a peer up; torch is imported only when a network is asked for."""
-    if name.startswith("nf_"):
+    if name in SLOW:
+        from benchmarks.peers.foundation import PEERS
+    elif name.startswith("nf_"):
         from benchmarks.peers.neural import PEERS
     else:
         from benchmarks.peers.classical import PEERS

@@ -97,6 +97,7 @@ LABELS |= {  # models that no chart draws, and measures
     "nf_lstm": "neuralforecast LSTM",
     "nf_gru": "neuralforecast GRU",
     "nf_nhits": "neuralforecast NHITS",
+    "fracast": "Fracast",
     "ensemble": "Ensemble of the networks",
     "memory_1e+09": "memory_all",  # a half-life beyond any log: nothing is forgotten
     "hr_at_10": "HR@10",
