@@ -4,7 +4,6 @@ import errno
 import os
 import sys
 import traceback
-from contextlib import suppress
 
 import click
 
@@ -47,8 +46,10 @@ def run(command: click.Command, stopped: str) -> int:
     except Exception as error:
         return _unexpected(error)
     finally:
-        with suppress(OSError):  # of a full disk Python would complain once more
+        try:
             sys.stdout.flush()
+        except OSError:  # Python would try, and complain, once more at its end
+            silence()
     return 0
 
 

@@ -398,9 +398,11 @@ def test_closed_streams_do_no_harm(closed, tmp_path):
         (">/dev/full 2>/dev/full", ""),
     ],
 )
-def test_streams_that_take_nothing_get_one_line(streams, told, tmp_path):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_streams_that_take_nothing_get_one_line(streams, told, unbuffered, tmp_path):
     words = f"{sys.executable} -m lib data {streams}"
     given = {"POPULARITY_OUTPUT": str(tmp_path), "PYTHONPATH": str(paths.ROOT)}
+    given["PYTHONUNBUFFERED"] = unbuffered
     done = subprocess.run(
         words,
         shell=True,
