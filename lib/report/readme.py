@@ -71,10 +71,15 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def as_text(column: pd.Series, digits: int, higher: bool) -> pd.Series:
-    """Numbers as text, the best one (the highest or the lowest) bold, gaps empty."""
+    """Numbers as text, gaps empty; bold is all that prints as the best one does.
+
+    Args:
+        digits: after the point.
+        higher: whether the highest is the best, else the lowest.
+    """
     best = column.max() if higher else column.min()
     text = column.map(f"{{:.{digits}f}}".format).mask(column.isna(), "")
-    return text.mask(column == best, "**" + text + "**")
+    return text.mask(text == f"{best:.{digits}f}", "**" + text + "**")
 
 
 def overview() -> str:
@@ -85,15 +90,10 @@ def overview() -> str:
         row = {"network": label(chosen_network(rows))}
         everything = scores(rows)
         for metric, pair in side_by_side(rows).iterrows():
-            three = pd.Series(
-                [everything.loc[POOL, metric], pair["network"], pair["other"]]
-            )
-            best = three.max() if metric in HIGHER_IS_BETTER else three.min()
-            shown = [
-                told(x, metric) if x < best or x > best else f"**{told(x, metric)}**"
-                for x in three
-            ]
-            row[MEASURES[metric][0]] = " / ".join(shown)
+            three = [everything.loc[POOL, metric], pair["network"], pair["other"]]
+            name, scale, digits = MEASURES[metric]
+            higher = metric in HIGHER_IS_BETTER
+            row[name] = " / ".join(as_text(scale * pd.Series(three), digits, higher))
         row["reference RMSE"] = told(everything["rmse_floor"].iloc[0], "rmse")
         table[title] = row
     return markdown(pd.DataFrame.from_dict(table, orient="index").rename_axis("data"))

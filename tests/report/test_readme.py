@@ -18,6 +18,7 @@ from lib.report.readme import (
     RECOMMENDERS,
     RESULTS,
     RUNS,
+    as_text,
     rating_rows,
     results_page,
     stored,
@@ -92,6 +93,21 @@ def test_first_screen_is_short_and_in_plain_sentences():
     sentences = re.split(r"(?<=[.!?:;])\s+", " ".join(prose.split()))
     for sentence in sentences:
         assert len(sentence.split()) <= 25, sentence
+
+
+def test_the_two_commands_stand_above_the_table_and_the_picture():
+    commands = README.index("```sh\nmake report ")
+    assert commands < README.index("![") and commands < README.index("\n| ")
+    assert "\nmake test " in README[commands:].partition("\n```\n")[0]
+
+
+def test_all_that_print_as_the_best_are_bold():
+    column = pd.Series([0.19004, 0.18996, 0.188, None])
+    high = as_text(column, 3, higher=True).tolist()
+    assert high == ["**0.190**", "**0.190**", "0.188", ""]
+    low = as_text(column, 3, higher=False).tolist()
+    assert low == ["0.190", "0.190", "**0.188**", ""]
+    assert as_text(pd.Series([None, None], dtype=float), 3, True).tolist() == ["", ""]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
