@@ -43,6 +43,19 @@ def shown_text(text: object, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
+def number(value: float, decimals: int = 4, sign: str = "") -> str:
+    """A number for readers: from ten on, four digits are enough.
+
+    Args:
+        value: what is told.
+        decimals: digits after the point, at most; large numbers have fewer.
+        sign: "+" writes it before positive numbers, too.
+    """
+    whole = len(f"{abs(value):.0f}")
+    decimals = decimals if whole == 1 else max(0, min(decimals, 4 - whole))
+    return f"{value:{sign}.{decimals}f}"
+
+
 def plural(word: str) -> str:
     """The plural of an English noun: "movies", "entries", "boxes"."""
     if re.search(r"[^aeiou]y$", word):

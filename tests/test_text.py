@@ -7,7 +7,15 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.text import HIDDEN, JOINERS, markdown_text, printable, shown_path, shown_text
+from lib.text import (
+    HIDDEN,
+    JOINERS,
+    markdown_text,
+    number,
+    printable,
+    shown_path,
+    shown_text,
+)
 from tests.hostile import TITLES
 
 
@@ -46,6 +54,13 @@ def test_markdown_text_stands_for_itself():
     assert {tag.name for tag in page.find_all()} == {"p"}
     found = [" ".join(p.get_text().split()) for p in page.find_all("p")]
     assert found == [" ".join(f"a {shown_text(t)} b".split()) for t in TITLES]
+
+
+def test_a_number_from_ten_on_has_four_digits():
+    values = [6.77214, -0.00123, 9.99999, 10.65123, -199.7186, 2345.6, 1e6]
+    told = ["6.7721", "-0.0012", "10.00", "10.65", "-199.7", "2346", "1000000"]
+    assert [number(value) for value in values] == told
+    assert number(68.0492, sign="+") == "+68.05" and number(0.5, 3) == "0.500"
 
 
 def test_of_a_long_path_the_end_stays():

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from lib.forecast.trainer import Trained
+from lib.text import number
 
 VERDICTS = {
     "better": "better beyond chance",
@@ -29,8 +30,9 @@ def compared(
     )
     return (
         f"{many}, the {name} is **{VERDICTS[gap['verdict']]}** than {baseline}: "
-        f"{gap['difference']:+.4f} nats per request (95 % interval {gap['low']:+.4f} "
-        f"to {gap['high']:+.4f}, {gap['slots']} test slots)."
+        f"{number(gap['difference'], sign='+')} nats per request (95 % interval "
+        f"{number(gap['low'], sign='+')} to {number(gap['high'], sign='+')}, "
+        f"{gap['slots']} test slots)."
     )
 
 
@@ -48,14 +50,15 @@ def learned(
     """
     mean, seeds = scores.loc["mean"], scores.drop("mean")["cross_entropy"]
     lines = [
-        f"Cross-entropy of the {name}: {mean['cross_entropy']:.4f} nats per request on "
-        f"the test slots; the best simple forecast has {simple['cross_entropy']:.4f}. "
+        f"Cross-entropy of the {name}: {number(mean['cross_entropy'])} nats per "
+        "request on the test slots; the best simple forecast has "
+        f"{number(simple['cross_entropy'])}. "
         f"The network is {VERDICTS[gap['verdict']]}.",
-        f"RMSE of the share: {1e3 * mean['rmse']:.4f}·10⁻³, of the best simple "
-        f"forecast {1e3 * simple['rmse']:.4f}·10⁻³.",
+        f"RMSE of the share: {number(1e3 * mean['rmse'])}·10⁻³, of the best simple "
+        f"forecast {number(1e3 * simple['rmse'])}·10⁻³.",
         *more,
     ]
     if len(seeds) > 1:
-        ends = f"{seeds.min():.4f} to {seeds.max():.4f} nats per request"
+        ends = f"{number(seeds.min())} to {number(seeds.max())} nats per request"
         lines.append(f"The {len(seeds)} seeds, one by one, have {ends}.")
     return lines

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from lib.data.grid import Grid
 from lib.evaluation.metrics import SCALES, per_slot_scores
 from lib.figures.style import NETWORKS, WIDTH, color, label, line_legend
+from lib.text import number
 
 UNITS = {
     "cross_entropy": "cross-entropy per request (nats)",
@@ -138,7 +139,7 @@ def dots(table: pd.DataFrame, metric: str, title: str) -> Figure:
         marker = ">" if value > edge else "o"
         axes.plot(min(value, edge), position, marker, color=color(model), markersize=6)
         axes.annotate(
-            f"{value:.4f}",
+            number(value),
             (min(value, edge), position),
             (7, 0),
             textcoords="offset points",

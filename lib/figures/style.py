@@ -15,7 +15,7 @@ from matplotlib.ticker import Formatter, LogFormatterSciNotation
 
 from lib import paths
 from lib.files import replacing
-from lib.text import markdown_text, shown_text
+from lib.text import markdown_text, number, shown_text
 
 NETWORKS = ("lstm", "gru", "conv1d_lstm")
 # Model → name for readers, colour. Networks have the strong colours of Okabe and Ito's
@@ -239,6 +239,14 @@ def show_caption(caption: str) -> None:
     display({"text/markdown": text}, raw=True, metadata={"is_caption": True})
 
 
+def _short(column: pd.Series, digits: int) -> pd.Series:
+    """A column of numbers; as text where `number` leaves digits of them out."""
+    long = (column.abs() >= 10) & (column % 1 != 0)
+    if not long.any():
+        return column
+    return column.map(lambda value: number(value, digits), na_action="ignore")
+
+
 def show_table(
     table: pd.DataFrame, caption: str, run: str, decimals: int | dict = 4
 ) -> None:
@@ -248,7 +256,8 @@ def show_table(
         table: at most 8 columns, so that it fits a page.
         caption: what the table shows, with units.
         run: name of the run; a synthetic one is named so.
-        decimals: digits after the point, for all or for each column.
+        decimals: digits after the point, for all or for each column; from ten on a
+            number has four digits in all.
     """
     if is_synthetic(run):
         caption += " Synthetic data."
@@ -259,7 +268,7 @@ def show_table(
             shown = shown.set_axis(names.map(shown_text), axis=axis)
     for name in table.select_dtypes("number"):
         digits = decimals.get(name, 4) if isinstance(decimals, dict) else decimals
-        shown[name] = table[name].round(digits)
+        shown[name] = _short(table[name].round(digits), digits)
     show_caption(caption)
     display(
         {

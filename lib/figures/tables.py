@@ -4,6 +4,7 @@ import pandas as pd
 
 from lib.evaluation.metrics import SCALES
 from lib.figures.style import label
+from lib.text import number
 
 HEADINGS = {
     "cross_entropy": "cross-entropy",
@@ -33,9 +34,9 @@ def spread_table(spread: pd.DataFrame) -> pd.DataFrame:
     keys, records = spread.index.to_list(), spread.to_dict("records")
     for (model, metric), row in zip(keys, records, strict=True):
         scale, _ = SCALES.get(metric, (1, ""))
-        text = f"{scale * row['mean']:.4f}"
+        text = number(scale * row["mean"])
         if row["seeds"] > 1:
-            text += f" ± {scale * row['sd']:.4f}"
+            text += f" ± {number(scale * row['sd'])}"
         rows.setdefault(label(model), {})[HEADINGS.get(metric, metric)] = text
         rows[label(model)]["seeds"] = int(row["seeds"])
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("model")
@@ -49,8 +50,10 @@ def difference_table(differences: pd.DataFrame) -> pd.DataFrame:
         keys, differences.to_dict("records"), strict=True
     ):
         scale = 1e6 if metric == "rmse" else 1
-        low, high = scale * row["low"], scale * row["high"]
-        text = f"{scale * row['difference']:+.4f} ({low:+.4f}, {high:+.4f})"
+        names = ("difference", "low", "high")
+        middle, low, high = (number(scale * row[name], sign="+") for name in names)
         name = "squared error" if metric == "rmse" else HEADINGS.get(metric, metric)
-        rows.setdefault(label(opponent), {})[name] = f"{text} {row['verdict']}"
+        rows.setdefault(label(opponent), {})[name] = (
+            f"{middle} ({low}, {high}) {row['verdict']}"
+        )
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("opponent")

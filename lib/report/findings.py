@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from lib.evaluation.metrics import HIGHER_IS_BETTER
 from lib.figures.forecasts import dots
 from lib.figures.style import NETWORKS, label, use_style
-from lib.text import plural
+from lib.text import number, plural
 
 COMPARISON = "06_compare_models"
 POOL = "best"  # the default forecast, networks among its parts
@@ -69,7 +69,7 @@ def told(value: float, metric: Hashable, unit: bool = False) -> str:
     """A score as text."""
     name, scale, digits = MEASURES[metric]
     rest = name.partition(" (")[2].rstrip(")")
-    return f"{scale * value:.{digits}f}" + (f" {rest}" if unit and rest else "")
+    return number(scale * value, digits) + (f" {rest}" if unit and rest else "")
 
 
 def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
     gap = entropy["other"] - entropy["network"]
     lines.append(
         f"Its cross-entropy is {told(entropy['network'], 'cross_entropy')} nats per "
-        f"request, {abs(gap):.4f} {'below' if gap > 0 else 'above'} the best other "
+        f"request, {number(abs(gap))} {'below' if gap > 0 else 'above'} the best other "
         f"forecast ({label(entropy['other_model'])}). {_luck(rows)}".strip()
     )
     if POOL in table.index:

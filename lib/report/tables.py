@@ -14,7 +14,7 @@ NUMBER = re.compile(
     re.IGNORECASE,
 )
 # The hyphen of a number, or of numbers with their interval, that stands for a minus
-SIGN = re.compile(r"(?<![^(])-(?=[.\d]+$)|(?<![^ (])-(?=\d*\.\d)")
+SIGN = re.compile(r"(?<![^(])-(?=[.\d]+$)|(?<![^ (])-(?=\d*\.\d|\d{4})")
 EMPTY = {"", "-", "–", "—", "nan", "NaN", "None", "NaT", "<NA>", "…", "..."}
 BREAKS = re.compile(r"(?<=[|_/])|\s+")
 WIDE = 95  # characters: about what a line holds at the usual size

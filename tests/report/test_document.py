@@ -349,13 +349,15 @@ def test_a_number_has_a_minus_and_a_name_its_hyphen():
     texts = [
         "-1",
         "-0.2 (-0.3, +0.1) even",
+        "-1234 (-2345, +1.2) even",
         "2026-11-27",
         "page-3",
         "Catch -22",
         "1e-05",
     ]
     _, body = read_table(pd.DataFrame({"x": texts}).to_html(index=False))
-    assert [row[0].text for row in body] == ["−1", "−0.2 (−0.3, +0.1) even", *texts[2:]]
+    told = ["−1", "−0.2 (−0.3, +0.1) even", "−1234 (−2345, +1.2) even"]
+    assert [row[0].text for row in body] == [*told, *texts[3:]]
 
 
 def test_a_percent_sign_never_begins_a_line():
