@@ -64,6 +64,8 @@ def main():
     """Forecast how popular each movie will be in the next time slot."""
     check_limit()
     check_threads()
+    if os.environ.get("POLARS_ENGINE_AFFINITY") == "gpu":
+        del os.environ["POLARS_ENGINE_AFFINITY"]  # of a package that is not in the lock
     backend = os.environ.get("KERAS_BACKEND")
     if backend and (backend not in BACKENDS or find_spec(backend) is None):
         raise UserError(
@@ -106,14 +108,14 @@ def forecast(dataset, slot, horizon, model, **options):
         raise UserError(f"HORIZON={horizon}: expected a whole number from 1 to 12")
     if model not in ("", "last"):
         raise UserError(f"MODEL={model}: expected nothing, to train, or last")
+    dataset = dataset or SAMPLE
+    name = paths.run_name(dataset, slot or "week")
+    refuse_strange(paths.PROCESSED / name, paths.REPORT / name)
     prepare(dataset, slot, **options)
 
     from lib.experiments.next_slot import write_forecast
     from lib.forecast.trainer import Settings
 
-    dataset = dataset or SAMPLE
-    name = paths.run_name(dataset, slot or "week")
-    refuse_strange(paths.REPORT / name)
     training = series.report_defaults(dataset) | series.from_environment(("EPOCHS",))
     lines = write_forecast(
         paths.PROCESSED / name,

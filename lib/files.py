@@ -87,10 +87,18 @@ def read_sealed(path: Path) -> dict:
         OSError: it cannot be read.
         ValueError: it is damaged, or something else.
     """
-    content = json.loads(path.read_text("utf-8"))
+    content = _json(path)
     if not isinstance(content, dict) or content.pop("crc32", 0) != _seal_of(content):
         raise ValueError(f"{path}: not as it was written")
     return content
+
+
+def _json(path: Path) -> object:
+    """What a JSON file holds; a ValueError also where it is nested without end."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path}: nested too deeply") from error
 
 
 def _seal_of(content: dict) -> int:
@@ -211,7 +219,7 @@ def locked(folder: Path, work: str = "") -> Generator[None]:
 def read_record(folder: Path) -> dict | None:
     """What `folder` was made from, or None where it was not made by new_folder."""
     try:
-        record = json.loads((folder / RECORD).read_text("utf-8"))
+        record = _json(folder / RECORD)
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) else None

@@ -136,6 +136,18 @@ def test_a_command_with_too_many_threads_ends_at_once(tmp_path):
     assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 
+def test_an_engine_that_is_not_installed_is_not_asked_for(tmp_path):
+    more = {"POPULARITY_OUTPUT": str(tmp_path), "POLARS_ENGINE_AFFINITY": "gpu"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lib", "data"],
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and "unexpected" not in done.stderr
+
+
 def test_commands_refuse_it_before_they_begin(tmp_path):
     limit = (820_000_000, 820_000_000)
     done = subprocess.run(

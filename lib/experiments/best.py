@@ -273,9 +273,9 @@ def read_back(grid: Grid, folder: Path) -> Forecaster:
     with np.load(place / "numbers.npz") as numbers:
         weights, old, movies = (numbers[n] for n in ("linear", "best", "movies"))
     networks: dict[str, list] = {}
-    for path in sorted(place.glob("*.keras")):
-        cell = path.stem.rsplit("-", 1)[0]
-        networks.setdefault(cell, []).append(read_network(path))
+    for name in (name for name in about["sums"] if name.endswith(".keras")):
+        cell = name.rsplit("-", 1)[0]
+        networks.setdefault(cell, []).append(read_network(place / name))
     lags, residual = (
         lgb.Booster(model_str=(place / f"{name}.txt").read_text("utf-8"))
         for name in ("lightgbm", "lightgbm_residual")

@@ -1,6 +1,7 @@
 """What will be popular next: the forecast, its intervals, the kept model."""
 
 import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -15,10 +16,12 @@ from lib.data.preprocessing import preprocess
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
 from lib.experiments import best, next_slot
+from lib.files import RECORD
 from lib.forecast import boosted_trees
 from lib.forecast.trainer import Settings
 from lib.schema import MOVIE, TITLE
 from tests.conftest import make_grid
+from tests.test_damage import DAMAGES
 
 MONDAY = 883_958_400  # 5 January 1998
 SMALL = Settings(epochs=1, units=4)
@@ -168,13 +171,55 @@ def test_models_that_do_not_fit_are_refused_in_one_line(grid, made, folder, tmp_
         best.read_back(grid, tmp_path)
     with pytest.raises(UserError, match="starts at"):
         best.read_back(replace(grid, slots=grid.slots + pd.Timedelta(days=7)), folder)
-    for name in ("lightgbm.txt", "numbers.npz", "model.json", "lstm-0.keras"):
-        kept = (folder / "next_slot" / name).read_bytes()
-        (folder / "next_slot" / name).write_bytes(kept[: len(kept) // 2])
-        with pytest.raises(UserError, match="damaged") as caught:
-            best.read_back(grid, folder)
-        assert "\n" not in str(caught.value) and len(str(caught.value)) <= 300
-        (folder / "next_slot" / name).write_bytes(kept)
+
+
+FILES = ["model.json", "numbers.npz", "lightgbm.txt", "lightgbm_residual.txt"]
+FILES += [f"{cell}-0.keras" for cell in best.CELLS]
+WRECKS = DAMAGES | {
+    "a folder": lambda path: (path.unlink(), path.mkdir()),
+    "deep": lambda path: path.write_text(100_000 * "["),
+}
+
+
+@pytest.mark.parametrize("damage", WRECKS)
+@pytest.mark.parametrize("name", FILES)
+def test_a_kept_model_with_damage_is_refused(
+    grid, made, folder, tmp_path, name, damage
+):
+    shutil.copytree(folder / "next_slot", tmp_path / "next_slot")
+    there = {path.name for path in (tmp_path / "next_slot").iterdir()}
+    assert there == {*FILES, "README.md", RECORD}
+    WRECKS[damage](tmp_path / "next_slot" / name)
+    with pytest.raises(UserError, match="damaged|no saved model") as caught:
+        best.read_back(grid, tmp_path)
+    message = str(caught.value)
+    assert name in message and "without MODEL=last" in message
+    assert message.isprintable() and len(message.replace(str(tmp_path), "")) <= 200
+
+
+@pytest.mark.parametrize("damage", WRECKS)
+def test_a_record_with_damage_makes_the_place_free_or_taken(
+    grid, made, folder, tmp_path, damage
+):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    WRECKS[damage](tmp_path / "next_slot" / RECORD)
+    best.read_back(grid, tmp_path)
+    try:
+        best.train(grid.until(37), tmp_path, SMALL, [0])
+    except UserError as error:
+        assert "taken" in str(error) and str(error).isprintable()
+
+
+def test_a_damaged_model_is_made_anew_and_what_lies_beside_it_is_not_read(
+    grid, made, folder
+):
+    place = folder / "next_slot"
+    (place / "numbers.npz").write_bytes(b"")
+    again = best.train(grid.until(37), folder, SMALL, [0])
+    np.testing.assert_array_equal(again.best, made.best)
+    (place / "stray-0.keras").write_bytes(b"no network")
+    read = best.read_back(grid.until(37), folder)
+    np.testing.assert_allclose(read.best[-1], made.best[-1], rtol=1e-3)
 
 
 def test_a_slot_that_the_log_does_not_fill_is_left_out(tmp_path, place):
