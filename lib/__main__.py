@@ -151,6 +151,11 @@ def report(notebooks, dataset, **options):
 @option("title", "title of the report")
 def recommenders(dataset, run_name, title, jobs, **options):
     """Run the recommenders' notebooks and build their report."""
+    if options.get("user_column") == "none":
+        raise UserError(
+            "USER_COLUMN=none: recommenders need users, expected a log with a "
+            "column of them; give another DATASET"
+        )
     dataset = dataset or SAMPLE
     given = series.from_environment(series.RECOMMENDERS)
     name = paths.dataset_name(dataset)

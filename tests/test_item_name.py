@@ -59,7 +59,7 @@ def test_an_odd_item_name_is_refused(place, name):
 def test_the_record_names_items_and_what_is_known(place):
     log = page_views(place / "views.csv")
     meta = preprocess(str(log), "day", item_column="page", run="a")
-    assert (meta["item_name"], meta["knows"]) == ("item", [])
+    assert (meta["item_name"], meta["knows"]) == ("item", ["users"])
     meta = preprocess(str(log), "day", item_column="page", run="a", item_name="page")
     assert re.search(r"pages +40\n", summary(meta))
     nb = Notebook("02_explore", "x", "day", "a")

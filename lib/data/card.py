@@ -98,10 +98,11 @@ def dataset_card(meta: dict, panel: Path, movielens: bool = False) -> dict:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     name = Path(str(meta["dataset"])).name
     item, kind = meta["item_name"], "synthetic" if meta["synthetic"] else "recorded"
+    by = f" by {meta['users']} users" if meta["users"] else ""
     text = (
         f"One row per {item} and slot of one {meta['slot']} with a request: "
-        f"{meta['panel_rows']} rows from {meta['rows']} {kind} requests by "
-        f"{meta['users']} users, {meta['first_date']} to {meta['last_date']} (UTC)."
+        f"{meta['panel_rows']} rows from {meta['rows']} {kind} requests{by}, "
+        f"{meta['first_date']} to {meta['last_date']} (UTC)."
     )
     repairs = [f"{i['what']} ({i['count']}): {i['action']}" for i in meta["repairs"]]
     return {

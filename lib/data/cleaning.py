@@ -2,7 +2,8 @@
 
 What is repaired: blank lines are left out; timestamps that are all in milliseconds are
 divided by 1000; of rows with the same user, movie and second the first is kept. The
-same user and movie at another time is a second request and stays.
+same user and movie at another time is a second request and stays. Without users every
+row is a request of its own.
 """
 
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ def clean_requests(
     steps = [
         _without_blank(facts.blank, repairs),
         _in_seconds(facts.unit, facts.rows - facts.blank, repairs),
-        _without_repeated(target, facts.unit, repairs),
+        _without_repeated(target, facts.unit, repairs) if USER in log.columns else None,
         _first_slots(log, facts, slot, max_slots),
     ]
     codes = _codes(staged)

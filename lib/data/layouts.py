@@ -25,7 +25,7 @@ PARAMETERS = {
     TIMESTAMP: "TIME_COLUMN",
     RATING: "RATING_COLUMN",
 }
-NO_RATINGS = "none"  # in the place of the column of the ratings
+NONE = "none"  # in the place of a column that the log does not have
 _MOVIELENS = {c: c for c in (USER, MOVIE, RATING, TIMESTAMP)}
 _TAGS = {c: c for c in (USER, MOVIE, TIMESTAMP)}
 _LOG_PATTERNS = ("ratings*.csv", "ratings*.dat", "u.data")
@@ -43,7 +43,7 @@ def find_log(place: Path, shown: str, columns: dict[str, str]) -> LogFile:
         place: A folder or a file.
         shown: The place as messages name it.
         columns: Names of columns that the user gave, for userId, movieId, timestamp
-            and rating; ``none`` for rating leaves the ratings out.
+            and rating; ``none`` for users or ratings leaves them out.
 
     Returns:
         The log.
@@ -186,7 +186,7 @@ def _columns(
     found: dict[str, str] = {}
     missing: dict[str, str] = {}
     for column, known in KNOWN_NAMES.items():
-        if column == RATING and given.get(RATING) == NO_RATINGS:
+        if column in (USER, RATING) and given.get(column) == NONE:
             continue
         asked = [given[column]] if given.get(column) else None
         wanted: list[str] = asked or ([column] if needed else list(known))
@@ -222,6 +222,8 @@ def _missing(
         if movielens
         else f"rename {it} or name {it} with {' '.join(named)}"
     )
+    if USER in missing and not movielens:
+        do += f"; a log without users has {PARAMETERS[USER]}={NONE}"
     return (
         f"{shown}: {'columns' if several else 'column'} {'; '.join(missing.values())} "
         f"{'are' if several else 'is'} missing, found {shown_names(names)}; {do}"

@@ -24,6 +24,7 @@ LOG_COLUMNS = [USER, MOVIE, RATING, TIMESTAMP]
 # "::" is two bytes and Polars separates by one: between two colons is an empty field
 DAT_FIELDS = [USER, "_1", MOVIE, "_2", RATING, "_3", TIMESTAMP]
 _TAG_LINE = r"^(\d+)::(\d+)::.*::(-?\d+)$"  # a tag may hold "::" itself
+_ROW = "row of the log"
 _EXACT_FLOAT = 2.0**53  # beyond it a float skips integers
 _DATE_FORMATS = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
 
@@ -36,7 +37,7 @@ class LogFile:
         path: The file.
         shown: The file as messages name it.
         columns: Column of the file for each of userId, movieId, timestamp, rating;
-            rating is missing where the log has none.
+            user or rating is missing where the log has none.
         separator: Between fields; empty for Parquet, ``::`` for MovieLens tags.
         names: Names of all fields of a file without a header, else None.
         movielens: Whether this is a MovieLens file, whose ids are always numbers.
@@ -96,7 +97,11 @@ class LogFile:
         return raw.select(*ids, rating, _seconds(types[TIMESTAMP]))
 
     def _select(self, frame: pl.LazyFrame, types: dict) -> pl.LazyFrame:
-        """The four columns under their own names, rating null where there is none."""
+        """The four columns under their own names.
+
+        Without ratings they are null; without users each request has one of its own,
+        its number from 1 on.
+        """
         found = {c: pl.col(n) for c, n in self.columns.items()}
         if self.names == DAT_FIELDS:  # read all fields, or further ones go unnoticed
             single = pl.any_horizontal(pl.col(DAT_FIELDS[1::2]).is_not_null())
@@ -104,6 +109,10 @@ class LogFile:
         if types:
             found = {c: e.cast(types[self.columns[c]]) for c, e in found.items()}
         found.setdefault(RATING, pl.lit(None, pl.Float64))
+        if USER not in self.columns:
+            frame = frame.with_row_index(_ROW, 1)
+            blank = pl.all_horizontal(found[c].is_null() for c in (MOVIE, TIMESTAMP))
+            found[USER] = pl.when(~blank).then(pl.col(_ROW).cast(pl.Int64))
         if types:
             found[RATING] = found[RATING].fill_nan(None)
         return frame.select(**{c: found[c] for c in LOG_COLUMNS})

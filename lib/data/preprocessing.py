@@ -8,9 +8,10 @@ Writes to ``data/processed/<run>/``, so that nobody has to open the data set aga
 - movies.parquet, one row per movie, sorted by id: movieId, title, genres (``A|B``),
   release_year (int32, null if unknown), overview and tagline where the set has them,
   and requests (int64), 0 for a movie that the set lists and nobody requested.
-- users.parquet, one row per user, sorted by id: userId, requests (int64, 0 for a user
-  who is only listed), age (int32, years), gender, occupation, zip (text), null where
-  unknown; of a set that knows nothing of its users meta["demographics"] is false.
+- users.parquet, one row per user (without users, one per request), sorted by id:
+  userId, requests (int64, 0 for a user who is only listed), age (int32, years), gender,
+  occupation, zip (text), null where unknown; of a set that knows nothing of its users
+  meta["demographics"] is false.
 - panel.parquet, see `lib.data.panel`; slots.parquet and returning.parquet, see
   `lib.data.audience.count_audience`; hours.parquet, see `count_hours` there.
 - croissant.json, see `lib.data.card`.
@@ -101,10 +102,10 @@ def preprocess(
         The content of meta.json: dataset, slot, max_slots, synthetic, rows, users,
         movies (those with a request), slots (from the first to the last, empty ones
         counted), panel_rows, first_date, last_date (ISO, UTC), item_name, knows (which
-        of ratings, genres and years there are), demographics (whether the set knows
-        its users), repairs and notes (lists of what, count, action),
-        sources (names of the files read), sums (name of each table → CRC-32), folder
-        (see `dataset_folder`).
+        of ratings, genres, years and users there are), demographics (whether the set
+        knows its users), repairs and notes (lists of what, count, action), sources
+        (names of the files read), sums (name of each table → CRC-32), folder (see
+        `dataset_folder`). Without users their number is 0.
 
     Raises:
         UserError: Something is wrong with the data set or an argument.
@@ -131,6 +132,10 @@ def preprocess(
             table.write_parquet(work / f"{name}.parquet")
         meta = _meta(source, slot, max_slots, work, repairs)
         meta |= {"item_name": item_name, "knows": _knows(movies, tables["hours"])}
+        if USER in source.log.columns:
+            meta["knows"].append("users")
+        else:
+            meta["users"] = 0
         for found in (*meta["repairs"], *meta["notes"]):
             found["what"] = spoken(found["what"], item_name)
         card = dataset_card(meta, work / "panel.parquet", source.log.movielens)
@@ -172,7 +177,7 @@ def summary(meta: dict) -> str:
         meta: What `preprocess` returned.
 
     Returns:
-        Lines with rows, users, movies, slots, dates, repairs and notes.
+        Lines with rows, users if any, movies, slots, dates, repairs and notes.
     """
     title = meta["dataset"] + (" (synthetic)" if meta["synthetic"] else "")
     lines = [
@@ -185,6 +190,7 @@ def summary(meta: dict) -> str:
         f"  slots   {meta['slots']:>12,}",
         f"  dates   {meta['first_date'][:10]} to {meta['last_date'][:10]}",
     ]
+    lines = [line for line in lines if meta["users"] or not line.startswith("  users")]
     lines += _listed("repairs", meta["repairs"]) + _listed("notes", meta["notes"])
     return "\n".join(lines)
 

@@ -50,7 +50,8 @@ def open_dataset(
     Args:
         dataset: ``sample``, which is generated; the path of a folder, zip, CSV or
             Parquet file; or the name of a MovieLens set, which is downloaded.
-        user_column: Column of an event log with the users; None tries usual names.
+        user_column: Column of an event log with the users; None tries usual names,
+            ``none`` leaves them out.
         item_column: The same for the items.
         time_column: The same for the times: Unix seconds or ISO dates, UTC.
         rating_column: The same for the ratings; ``none`` leaves them out.

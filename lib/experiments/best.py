@@ -199,6 +199,8 @@ def model_card(meta: dict, about: dict, members: Members) -> str:
         members: its parts.
     """
     weights = about["weights"].items()
+    words = {"users": ", those of returning users", "ratings": ", the mean rating"}
+    more = [word for kind, word in words.items() if kind in meta.get("knows", words)]
     lines = [
         f"# Model card: `best` for {shown_text(str(meta['dataset']))}, {meta['slot']}",
         "",
@@ -214,8 +216,8 @@ def model_card(meta: dict, about: dict, members: Members) -> str:
         f"from number {about['chosen_from']} on chose parameters and weights.",
         f"- **Cross-entropy** on those slots: {members.best.validation_score:.4f} nats "
         "per request. They chose the weights, so new slots are forecast less well.",
-        "- **Reads** for each slot the requests, those of returning users and the mean "
-        "rating, and what the catalogue says; it holds nothing of a single user.",
+        f"- **Reads** for each slot the requests{''.join(more)}, and what the "
+        "catalogue says; it holds nothing of a single user.",
         "- **Not for** other logs or slots of other length, nor for what was never "
         "requested: newcomers share one small part of the requests.",
     ]

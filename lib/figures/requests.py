@@ -58,14 +58,18 @@ def requests_of(folder: Path) -> Requests:
 
 
 def sparsity(log: Requests) -> pd.Series:
-    """Users, movies, requests and the share of user-movie pairs without a request."""
+    """Users, movies, requests and the share of user-movie pairs without a request.
+
+    Without users that share is not a number.
+    """
     users, movies, requests = (log.meta[name] for name in ("users", "movies", "rows"))
+    pairs = users * movies
     return pd.Series(
         {
             "users": users,
             "movies": movies,
             "requests": requests,
-            "sparsity": 1 - requests / (users * movies),
+            "sparsity": 1 - requests / pairs if pairs else np.nan,
         }
     )
 
@@ -119,13 +123,12 @@ def rating_histogram(log: Requests) -> Figure | None:
 
 
 def activity(log: Requests, table: pd.DataFrame) -> Figure:
-    """Histograms of requests per movie and per user, on logarithmic bins."""
-    users = log.users[REQUESTS].to_numpy()
-    fig, axes = plt.subplots(1, 2, figsize=(WIDTH, 2.7))
-    for ax, values, name, color in (
-        (axes[0], table["requests"], "movie", BLUE),
-        (axes[1], users, "user", GREEN),
-    ):
+    """Histograms of requests per movie and per user, if any, on logarithmic bins."""
+    panels = [(table["requests"], "movie", BLUE)]
+    if log.meta["users"]:
+        panels.append((log.users[REQUESTS].to_numpy(), "user", GREEN))
+    fig, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 2.7), squeeze=False)
+    for ax, (values, name, color) in zip(axes[0], panels, strict=True):
         bins = np.unique(np.geomspace(1, values.max() + 1, 30).round())
         ax.hist(values, bins=bins, color=color)
         ax.set(

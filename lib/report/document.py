@@ -34,7 +34,7 @@ LEFT_OUT = {
 LONGEST_CAPTION = 1000  # characters
 HIDDEN_TAG, DETAIL_TAG = "no-report", "appendix"
 READS = re.compile(r"^\*\*Reads\*\* .*\n?", re.MULTILINE)  # of those who run it
-KINDS = ("ratings", "genres", "years")  # what data may lack
+KINDS = ("ratings", "genres", "years", "users")  # what data may lack
 # Sections that a reader of the report looks up rather than reads
 DETAILS = re.compile(
     r"hyper-parameters|prediction types|other recurrent|the same front|as it was"
@@ -57,8 +57,8 @@ def join(
         figures: folder with vector versions of the figures, `<id>.svg` or `<id>.pdf`.
         synthetic: mark every caption.
         meta: what preprocessing recorded: `item_name` stands for the word "movie" in
-            the text, and cells tagged `needs-genres`, `needs-years` or `needs-ratings`
-            go where `knows` lacks it.
+            the text, and cells tagged `needs-genres`, `needs-years`, `needs-ratings` or
+            `needs-users` go where `knows` lacks it.
 
     Returns:
         See `join_nodes`.

@@ -56,7 +56,7 @@ def title_facts(meta: dict) -> list[tuple[str, str]]:
     facts = [
         ("Data set", f"{shown_text(Path(str(meta['dataset'])).name)}{synthetic}"),
         ("Dates", f"{first} to {last}"),
-        *((name, f"{meta[key]:,}") for key, name in counted.items() if key in meta),
+        *((name, f"{meta[key]:,}") for key, name in counted.items() if meta.get(key)),
     ]
     if "slots" in meta:  # the recommenders cut nothing into slots
         words = slot_words(meta["slot"])
