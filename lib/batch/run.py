@@ -76,6 +76,10 @@ class Run:
         """Folder of the stamps, the lock and the logs."""
         return self.home / ".state"
 
+    def guess(self) -> str:
+        """How long the usual notebooks take, see `lib.batch.estimate.guess`."""
+        return load("lib.batch.estimate").guess(self.dataset, self.slot, self.settings)
+
     @property
     def results(self) -> Path:
         """The numbers of all notebooks."""
@@ -209,7 +213,8 @@ def run_all(
         seconds = {step.name: stamps.seconds(step.stamp) for step in steps}
         numbers = {step.name: run.state / f"{step.name}.progress" for step in steps}
         with Board(numbers, seconds, echo) as board:
-            board.announce(run.key, [step.name for step in waiting], jobs)
+            first = None if run.folder or run.only else run.guess
+            board.announce(run.key, [step.name for step in waiting], jobs, first)
             # the tasks of the file that stands at the top of the project
             graph = runpy.run_path(str(paths.ROOT / "dodo.py"))["graph"]
             for error in run_tasks(list(graph(steps)), board, jobs).values():

@@ -54,13 +54,17 @@ class Board(ZeroReporter):
         if self.live:
             self.live.stop()
 
-    def announce(self, run: str, waiting: list[str], jobs: int) -> None:
-        """Say what will happen, and how long it took the last time."""
+    def announce(
+        self, run: str, waiting: list[str], jobs: int, guess: Callable[[], str] | None
+    ) -> None:
+        """Say what will happen, and how long it took the last time, else a guess."""
         known = [self.seconds[name] for name in waiting]
         tell = f"{run}: {len(waiting)} of {len(self.names)} steps to run, {jobs} at a "
         tell += "time" if jobs > 1 else "time, one after the other"
         if took := sum(s for s in known if s) * (None not in known):
             tell += f"; they took {duration(took)} of work the last time"
+        elif guess and len(waiting) == len(self.names):
+            tell += f"; a first report takes {guess()}"
         self.echo(tell)
 
     def execute_task(self, task) -> None:
