@@ -1,9 +1,9 @@
 """About how long a first report takes: a rough guess from the size of the grid.
 
 On two cores, with the usual parameters: what is spent whatever the data are, and what
-each cell of the grid, slots × items, adds. It goes through two measured points, 6
-minutes of processor time (11 by the clock) for MovieLens 100K by week and 57 (109) for
-26 million requests by month, see `benchmarks/scale.py`; both machines had other work.
+each cell of the grid, slots × items, adds. Few reports were measured, on machines that
+had other work: the sample, with fewer epochs, took 14 minutes of processor time and 21
+by the clock, 26 million requests by month 57 and 109 (`benchmarks/scale.py`).
 """
 
 import os
@@ -20,7 +20,7 @@ from lib.schema import MOVIE, SAMPLE, TIMESTAMP
 from lib.text import plural
 
 SAMPLE_MINUTES = "3 to 8"  # README
-LEAST, PER_MILLION = 6, 4  # minutes; the last per million cells
+LEAST, PER_MILLION = 10, 4  # minutes; the last per million cells
 LARGEST = 300_000_000  # bytes of a log that is read for a guess
 DAYS = {"hour": 1 / 24, "day": 1, "week": 7, "month": 30.4, "quarter": 91.3}
 DAYS["year"] = 365.2

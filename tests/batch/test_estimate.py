@@ -14,7 +14,7 @@ def test_the_guess_grows_with_the_grid(place):
     log = str(page_views(place / "views.csv"))
     names = {"ITEM_COLUMN": "page", "ITEM_NAME": "page"}
     day = guess(log, "day", names)
-    assert "from about 60 slots × 40 pages" in day and "roughly 6 to 12 min" in day
+    assert "from about 60 slots × 40 pages" in day and "roughly 10 to 20 min" in day
     hours = guess(log, "hour", names)
     assert "1,440 slots × 40 pages" in hours
     assert "from about 5 slots" in guess(log, "day", names | {"MAX_SLOTS": 5})
@@ -26,7 +26,7 @@ def test_what_is_not_here_or_cannot_be_read_has_a_general_guess(name, place):
     (place / "strange.zip").write_bytes(b"PK")
     path = place / name
     text = guess(str(path) if path.exists() else name, "week", {})
-    assert re.fullmatch(r"roughly 6 to 12 min on 2 cores, and 4 to 8 more .*", text)
+    assert re.fullmatch(r"roughly 10 to 20 min on 2 cores, and 4 to 8 more .*", text)
 
 
 def test_the_sample_has_a_measured_time_and_a_wrong_slot_none():
