@@ -236,6 +236,21 @@ def run_series(
     )
     if not run_all(run, echo=say, jobs=whole_number("JOBS", jobs)):
         say(f"{shown(run.home / 'report.pdf')} is up to date")
+    elif folder is None:
+        say("\n".join(ending(run)))
+
+
+def ending(run) -> list[str]:
+    """Where the report of the usual notebooks is, three findings, and what is next."""
+    from lib.report.findings import abstract, read_rows
+
+    item = paths.recorded(run.key).get("item_name", "movie")
+    places = (shown(run.home / f"report.{kind}") for kind in ("pdf", "html"))
+    return [
+        f"written: {', '.join(places)}",
+        *abstract(read_rows(run.results), item)[1:4],
+        "next: make forecast, with the same parameters, and HORIZON=1…12",
+    ]
 
 
 def run_file(path, folder, given, jobs, cluster):

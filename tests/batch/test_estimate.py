@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from lib import paths
+from lib.__main__ import ending
+from lib.batch import Run
 from lib.batch.estimate import guess
 from lib.batch.runner import Board
 from lib.errors import UserError
@@ -43,3 +46,11 @@ def test_the_guess_stands_where_nothing_was_measured(tmp_path):
         Board(files, seconds, said.append).announce("run", names, 1, lambda: "an hour")
     assert said[0].endswith("; a first report takes an hour")
     assert said[1].endswith("; they took 73 s of work the last time")
+
+
+def test_a_report_ends_with_its_place_its_findings_and_what_is_next(monkeypatch):
+    monkeypatch.setattr(paths, "REPORT", paths.ROOT / "report")
+    lines = ending(Run("ml-100k", "7d"))
+    assert len(lines) == 5 and all(len(line) <= 300 for line in lines)
+    assert "ml-100k-7d/report.pdf" in lines[0] and "make forecast" in lines[-1]
+    assert all(re.search(r"\d\.\d{4}", line) for line in lines[1:4])
