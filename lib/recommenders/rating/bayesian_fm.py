@@ -1,27 +1,34 @@
 """The Bayesian factorization machine: the strongest rating model of the series."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import count
+from threading import Event, Lock
+
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from lib.recommenders.rating.entities import Profile
-from lib.recommenders.rating.gibbs import Design, Sampler, expected_rating
+from lib.recommenders.rating.gibbs import Design, Sampler, Side, expected_rating
 from lib.recommenders.rating.model import KNOWS, RatingModel
 from lib.recommenders.rating.side_features import day_keys, demographic_flags, features
 from lib.schema import RATING, TIMESTAMP
 
 GAUSSIAN, ORDINAL = "gaussian", "ordinal"
 DAYS = ("day", "user_day")
+TICK = 0.2  # seconds
 
 # What each step of the series adds to the one before it
+ALONE = dict(likelihoods=[GAUSSIAN], chains=1)
 STEPS = {
-    "ids": dict(knows="ratings", user_noise=False),
-    "+ implicit, both ways": dict(knows="history", user_noise=False),
-    "+ demographics, genres, year": dict(knows="features", user_noise=False),
-    "+ noise per user": dict(knows="features"),
-    "+ ordinal likelihood, averaged": dict(
-        knows="features", likelihoods=[GAUSSIAN, ORDINAL]
-    ),
-    "+ day of rating": dict(knows="dates", likelihoods=[GAUSSIAN, ORDINAL]),
+    "ids": dict(knows="ratings", user_noise=False, **ALONE),
+    "+ implicit, both ways": dict(knows="history", user_noise=False, **ALONE),
+    "+ demographics, genres, year": dict(user_noise=False, **ALONE),
+    "+ noise per user": ALONE,
+    "+ ordinal likelihood, averaged": dict(chains=1),
+    "+ several chains": {},
+    "+ day of rating": dict(knows="dates"),
 }
 
 
@@ -70,12 +77,13 @@ class BayesianFM(RatingModel):
     knows_profiles = True
     defaults = {
         "rank": 16,  # length of the taste vectors
-        "sweeps": 250,  # of each chain
-        "warmup": 50,  # first sweeps that are thrown away
-        "draws": 100,  # states kept of each chain, spread evenly over the rest
+        "sweeps": 150,  # of each chain
+        "warmup": 20,  # first sweeps that are thrown away
+        "draws": 65,  # states kept of each chain, spread evenly over the rest
         "knows": "features",
         "user_noise": True,  # let every user have a noise level
-        "likelihoods": (GAUSSIAN,),  # that, ORDINAL or both; predictions are averaged
+        "likelihoods": (GAUSSIAN, ORDINAL),  # one or both; predictions are averaged
+        "chains": 1,  # of each likelihood, with random numbers of their own
         "seed": 0,
     }
 
@@ -93,6 +101,7 @@ class BayesianFM(RatingModel):
         s["warmup"] = min(s["warmup"], s["sweeps"] - 1)
         s["draws"] = min(s["draws"], s["sweeps"] - s["warmup"])
         s["likelihoods"] = list(s["likelihoods"])
+        self.kinds = [kind for kind in s["likelihoods"] for _ in range(s["chains"])]
         place = list(KNOWS).index(s["knows"])
         self.reads_history, self.reads_side, self.reads_days = (
             place >= k for k in (1, 2, 3)
@@ -102,8 +111,8 @@ class BayesianFM(RatingModel):
         s, shape = self.settings, self.catalogue.seen.shape
         d, total = s["rank"] + 1, 0.0
         for rows in shape:
-            # per entity a precision matrix in several copies, and the kept draws
-            total += 8 * rows * d * (4 * d + 1.5 * s["draws"] * len(s["likelihoods"]))
+            # per chain a precision matrix of each entity in several copies, and draws
+            total += 8 * rows * d * (4 * d + 1.5 * s["draws"]) * len(self.kinds)
         if self.reads_history:  # eigenvectors of the features, in `gibbs.SidePrior`
             total += 2 * 8 * (3 * min(shape) ** 2 + min(shape) * max(shape))
         return total + 250 * self.catalogue.seen.nnz
@@ -124,26 +133,50 @@ class BayesianFM(RatingModel):
             ColdRows(table, own, np.bincount(rows, minlength=table.shape[0]) > 0)
             for (table, own), rows in zip(both, (u, i), strict=True)
         ]
-        design = Design((u, i), values, tuple(table for table, _ in both), groups)
-        for number, likelihood in enumerate(s["likelihoods"]):
-            ordinal = likelihood == ORDINAL
-            sampler = Sampler(design, s["rank"], ordinal, s["user_noise"], s["seed"])
-            states = self._run(sampler, number)
+        sides = Side(both[0][0]), Side(both[1][0])
+        chains = self._chains(Design((u, i), values, sides, groups))
+        for kind in s["likelihoods"]:
+            own = [c for k, c in zip(self.kinds, chains, strict=True) if k == kind]
+            states = [state for chain in own for state in chain]
             for name in states[0]:
                 stacked = np.stack([state[name] for state in states])
-                self.arrays[f"{likelihood}_{name}"] = stacked.astype("float32")
+                self.arrays[f"{kind}_{name}"] = stacked.astype("float32")
 
-    def _run(self, sampler: Sampler, number: int) -> list[dict[str, np.ndarray]]:
-        s = self.settings
+    def _chains(self, design: Design) -> list[list[dict[str, np.ndarray]]]:
+        """The kept states of all chains, which run in threads, one per core.
+
+        The matrices are small: threads of a single product only wait for each other.
+        """
+        stop, lock, done = Event(), Lock(), count(1)
+        threads = min(len(self.kinds), os.cpu_count() or 1)
+        with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+            chains = [
+                pool.submit(self._run, design, number, stop, lock, done)
+                for number in range(len(self.kinds))
+            ]
+            try:
+                while wait(chains, TICK).not_done:  # an interrupt is heard in between
+                    pass
+            finally:
+                stop.set()
+        return [chain.result() for chain in chains]
+
+    def _run(self, design, number, stop, lock, done) -> list[dict[str, np.ndarray]]:
+        s, ordinal = self.settings, self.kinds[number] == ORDINAL
+        seed = [s["seed"], number]
+        sampler = Sampler(design, s["rank"], ordinal, s["user_noise"], seed)
         kept = np.linspace(s["warmup"], s["sweeps"] - 1, s["draws"]).round()
-        total, states = s["sweeps"] * len(s["likelihoods"]), []
+        total, states = s["sweeps"] * len(self.kinds), []
         for sweep in range(s["sweeps"]):
+            if stop.is_set():
+                break
             sampler.sweep()
             if sweep in kept:
                 states.append(self._state(sampler))
-            done = number * s["sweeps"] + sweep + 1
-            if self.tell and done % max(total // 10, 1) == 0:
-                self.tell(f"  {self.name}: sweep {done} of {total}")
+            with lock:
+                swept = next(done)
+                if self.tell and swept % max(total // 10, 1) == 0:
+                    self.tell(f"  {self.name}: sweep {swept} of {total}")
         return states
 
     def _state(self, sampler: Sampler) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from scipy.special import ndtr, ndtri
 from scipy.stats import wishart
 
 TINY = 1e-12
+SHORT = "float32"  # of large sums that noise of far more than 1e-7 is added to
 NOISE_DEGREES = 10.0  # how firmly the users' noise levels are drawn to a common one
 
 
@@ -18,25 +19,51 @@ class Design:
     Attributes:
         rows: positions of user and movie, two arrays (n,).
         ratings: stars, (n,).
-        features: of users and of movies, sparse (entities, features), intercept first.
+        sides: features of users and of movies, intercept first.
         groups: for each kind of day effect the group of every row, arrays (n,).
     """
 
     rows: tuple[np.ndarray, np.ndarray]
     ratings: np.ndarray
-    features: tuple[sparse.csr_array, sparse.csr_array]
+    sides: tuple["Side", "Side"]
     groups: list[np.ndarray]
+
+
+class Side:
+    """Features X of all users, or of all movies, decomposed once for all chains.
+
+    A thin singular value decomposition X = Q S Vᵀ turns the draw of what they weigh
+    into a few matrix products.
+
+    Attributes:
+        features: X, sparse (rows, columns).
+        basis: Q, (rows, k).
+        squares: S², (k,).
+    """
+
+    def __init__(self, features: sparse.csr_array):
+        self.features = features
+        rows, columns = features.shape
+        if rows <= columns:
+            values, self.basis = np.linalg.eigh((features @ features.T).toarray())
+        else:
+            values, right = np.linalg.eigh((features.T @ features).toarray())
+            kept = values > 1e-9 * values.max()
+            values = values[kept]
+            self.basis = (features @ right[:, kept]) / np.sqrt(values)
+        self.squares = np.maximum(values, 0)
+        self.basis = self.basis.astype(SHORT)
 
 
 class Block:
     """The vectors of all users, or of all movies: bias first, then taste."""
 
-    def __init__(self, owner, other, features, dimensions, rng):
-        count = features.shape[0]
+    def __init__(self, owner, other, side: Side, dimensions, rng):
+        count = side.features.shape[0]
         order = np.argsort(owner, kind="stable")  # rows of one entity lie together
         self.order, self.other = order, other[order]
         self.starts = np.r_[0, np.cumsum(np.bincount(owner, minlength=count))]
-        self.prior = SidePrior(features, dimensions)
+        self.prior = SidePrior(side, dimensions)
         self.vectors = 0.1 * rng.standard_normal((count, dimensions))
         self.vectors[:, 0] = 0
         self.means = np.zeros((count, dimensions))
@@ -44,8 +71,8 @@ class Block:
 
     def per_entity(self, values: np.ndarray, columns: int) -> sparse.csr_array:
         """Row values (n,) as a sparse matrix entity × other entity."""
-        shape = (len(self.vectors), columns)
-        return sparse.csr_array((values[self.order], self.other, self.starts), shape)
+        shape, values = (len(self.vectors), columns), values[self.order].astype(SHORT)
+        return sparse.csr_array((values, self.other, self.starts), shape)
 
     def draw(self, targets, weights, others: np.ndarray, rng) -> None:
         """Draws all vectors, then their prior.
@@ -57,14 +84,14 @@ class Block:
             rng: numpy Generator.
         """
         count, d = self.vectors.shape
-        inputs = np.column_stack([np.ones(len(others)), others[:, 1:]])
+        inputs = np.column_stack([np.ones(len(others)), others[:, 1:]]).astype(SHORT)
         first, second = np.triu_indices(d)
         products = inputs[:, first] * inputs[:, second]
         sums = self.per_entity(weights, len(others)) @ products
         precision = np.empty((count, d, d))
         precision[:, first, second] = precision[:, second, first] = sums
         linear = self.per_entity(weights * targets, len(others)) @ inputs
-        linear += self.means @ self.precision
+        linear = linear + self.means @ self.precision
         self.vectors = draw_normals(precision + self.precision, linear, rng)
         self.means = self.prior.draw(self.vectors, self.precision, rng)
         residuals = self.vectors - self.means
@@ -101,15 +128,15 @@ class Sampler:
     dinov and Mnih, "Bayesian probabilistic matrix factorization using MCMC", ICML 2008.
     """
 
-    def __init__(self, design: Design, rank: int, ordinal: bool, user_noise, seed: int):
+    def __init__(self, design: Design, rank: int, ordinal: bool, user_noise, seed):
         self.rng = np.random.default_rng(seed)
         self.design, self.user_noise = design, user_noise
         u, i = design.rows
-        users, movies = design.features
+        users, movies = design.sides
         self.user = Block(u, i, users, rank + 1, self.rng)
         self.movie = Block(i, u, movies, rank + 1, self.rng)
         self.days = [DayEffect(group) for group in design.groups]
-        self.noise = np.ones(users.shape[0])  # relative precision of each user
+        self.noise = np.ones(len(self.user.vectors))  # relative precision of each user
         self.alpha = 1.0  # precision of an average user's noise
         self.cutpoints = Cutpoints(design.ratings) if ordinal else None
         self.mean = 0.0 if ordinal else float(design.ratings.mean())
@@ -173,10 +200,9 @@ def draw_normals(precision: np.ndarray, linear: np.ndarray, rng) -> np.ndarray:
     Returns:
         The draws, (n, d).
     """
-    factor = np.linalg.cholesky(precision)  # P = L Lᵀ
-    half = np.linalg.solve(factor, linear[..., None])
-    half += rng.standard_normal(half.shape)
-    return np.linalg.solve(np.swapaxes(factor, 1, 2), half)[..., 0]
+    factor = np.linalg.cholesky(precision)  # P = L Lᵀ, so P⁻¹ L z has covariance P⁻¹
+    noise = factor @ rng.standard_normal((*linear.shape, 1))
+    return np.linalg.solve(precision, linear[..., None] + noise)[..., 0]
 
 
 def draw_truncated(lower: np.ndarray, upper: np.ndarray, rng) -> np.ndarray:
@@ -197,8 +223,7 @@ class SidePrior:
     """Prior means of the vectors of all users (or movies), learnt from their features.
 
     The vectors are rows of A = X B + E, rows of E from N(0, Λ⁻¹), entries of B from
-    N(0, (λ ⊗ Λ)⁻¹) with λ learnt too. A thin singular value decomposition X = Q S Vᵀ,
-    made once, turns the draw of B into a few matrix products.
+    N(0, (λ ⊗ Λ)⁻¹) with λ learnt too.
 
     Reference: Simm et al., "Macau: scalable Bayesian factorization with
     high-dimensional side information using MCMC", MLSP 2017.
@@ -208,18 +233,9 @@ class SidePrior:
         strength: λ.
     """
 
-    def __init__(self, features: sparse.csr_array, dimensions: int):
-        self.features = features  # X, (rows, features)
-        rows, columns = features.shape
-        if rows <= columns:
-            values, self.basis = np.linalg.eigh((features @ features.T).toarray())
-        else:
-            values, right = np.linalg.eigh((features.T @ features).toarray())
-            kept = values > 1e-9 * values.max()
-            values = values[kept]
-            self.basis = (features @ right[:, kept]) / np.sqrt(values)
-        self.squares = np.maximum(values, 0)  # S², matching the columns of Q
-        self.weights = np.zeros((columns, dimensions))
+    def __init__(self, side: Side, dimensions: int):
+        self.side = side
+        self.weights = np.zeros((side.features.shape[1], dimensions))
         self.strength = 1.0
 
     def draw(self, vectors: np.ndarray, precision: np.ndarray, rng) -> np.ndarray:
@@ -229,18 +245,20 @@ class SidePrior:
         on A asks for (Matheron's rule): no features × features system is solved.
         """
         rows, d = vectors.shape
-        columns = self.features.shape[1]
+        features, basis = self.side.features, self.side.basis
+        columns = features.shape[1]
         factor = np.linalg.cholesky(precision)
         scale = np.linalg.inv(factor)  # a row z of N(0, I) gives z @ scale of N(0, Λ⁻¹)
         prior = rng.standard_normal((columns, d)) @ scale / np.sqrt(self.strength)
         noise = rng.standard_normal((rows, d)) @ scale
-        gap = vectors - self.features @ prior - noise
-        shrink = self.squares / (self.squares + self.strength)
-        solved = gap - self.basis @ (shrink[:, None] * (self.basis.T @ gap))
-        self.weights = prior + self.features.T @ solved / self.strength
+        gap = vectors - features @ prior - noise
+        shrink = self.side.squares / (self.side.squares + self.strength)
+        inner = shrink[:, None] * (basis.T @ gap.astype(SHORT))
+        solved = gap - basis @ inner.astype(SHORT)
+        self.weights = prior + features.T @ solved / self.strength
         energy = np.square(self.weights @ factor).sum()
         self.strength = rng.gamma(1 + columns * d / 2, 1 / (1 + energy / 2))
-        return self.features @ self.weights
+        return features @ self.weights
 
     def draw_precision(self, residuals: np.ndarray, rng) -> np.ndarray:
         """Draws Λ from its Wishart posterior given E = A − X B (rows, d)."""

@@ -1,5 +1,10 @@
 """The random draws of the sampler against what theory says."""
 
+import os
+import signal
+from itertools import count
+from time import sleep
+
 import numpy as np
 import pytest
 from scipy import sparse, stats
@@ -7,6 +12,8 @@ from scipy import sparse, stats
 from lib.recommenders.rating.bayesian_fm import STEPS, BayesianFM
 from lib.recommenders.rating.gibbs import (
     Cutpoints,
+    Sampler,
+    Side,
     SidePrior,
     draw_normals,
     draw_truncated,
@@ -53,7 +60,7 @@ def test_side_weights_follow_their_posterior(rows, columns):
     rng = np.random.default_rng(2)
     x = rng.standard_normal((rows, columns))
     vectors = rng.standard_normal((rows, 1))
-    prior = SidePrior(sparse.csr_array(x), 1)
+    prior = SidePrior(Side(sparse.csr_array(x)), 1)
     draws = []
     for _ in range(4000):
         prior.strength = 3.0
@@ -120,6 +127,42 @@ def test_progress_counts_every_sweep_of_every_chain(tmp_path):
     model.tell = seen.append
     model.fit(data.ratings, data.users, data.movies)
     assert seen == [f"  bayesian_fm: sweep {k} of 8" for k in range(1, 9)]
+
+
+def test_chains_differ_and_are_averaged(tmp_path):
+    data = small_data(tmp_path)
+
+    def forecast(**options):
+        options |= dict(rank=2, sweeps=20, warmup=5, draws=5)
+        model = BayesianFM(likelihoods=["gaussian"], **options)
+        return model.fit(data.ratings, data.users, data.movies)
+
+    one, two = forecast(), forecast(chains=2)
+    assert two.arrays["gaussian_user"].shape[0] == 10
+    halves = []
+    for k in range(2):
+        half = BayesianFM(**one.settings)
+        half.catalogue = two.catalogue
+        half.arrays = {n: a[5 * k : 5 * k + 5] for n, a in two.arrays.items()}
+        halves.append(half.predict(data.ratings))
+    np.testing.assert_array_equal(halves[0], one.predict(data.ratings))
+    assert np.abs(halves[1] - halves[0]).max() > 0.01
+    np.testing.assert_allclose(two.predict(data.ratings), np.mean(halves, axis=0))
+
+
+def test_an_interrupt_ends_every_chain(tmp_path, monkeypatch):
+    data, calls = small_data(tmp_path, users=30), count()
+
+    def sweep(self):
+        if next(calls) == 10:
+            os.kill(os.getpid(), signal.SIGINT)
+        sleep(0.001)
+
+    monkeypatch.setattr(Sampler, "sweep", sweep)
+    model = BayesianFM(rank=2, sweeps=20_000, draws=1, chains=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(data.ratings, data.users, data.movies)
+    assert next(calls) < 10_000
 
 
 def test_a_model_reads_no_more_than_it_says(tmp_path):
