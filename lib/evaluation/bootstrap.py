@@ -131,17 +131,17 @@ def rmse_interval(errors: np.ndarray, users: np.ndarray) -> tuple[float, float]:
     """95 % bootstrap interval of the RMSE, whole users resampled.
 
     Errors of one user go together, so drawing rows would give an interval that is too
-    narrow.
+    narrow. Where there are several columns each resample draws these, too.
 
     Args:
-        errors: stars, (rows,).
+        errors: stars, (rows,) or (rows, training seeds).
         users: whose row it is, (rows,).
 
     Returns:
         Lower and upper end in stars.
     """
-    roots = _root_means(np.square(errors)[:, None], users)
-    low, high = np.quantile(roots, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    ends = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    low, high = np.quantile(_root_means(errors, users), ends)
     return float(low), float(high)
 
 
@@ -149,18 +149,20 @@ def rmse_difference_interval(
     first: np.ndarray, second: np.ndarray, users: np.ndarray
 ) -> tuple[float, float]:
     """95 % interval of RMSE(first) − RMSE(second), the same users drawn for both."""
-    squares = np.square(np.column_stack([first, second]))
-    roots = _root_means(squares, users)
-    low, high = np.quantile(roots[:, 0] - roots[:, 1], [0.025, 0.975])
+    roots = _root_means(first, users) - _root_means(second, users)
+    low, high = np.quantile(roots, [0.025, 0.975])
     return float(low), float(high)
 
 
-def _root_means(squares: np.ndarray, users: np.ndarray) -> np.ndarray:
-    """RMSE of every resample, (RESAMPLES, columns)."""
+def _root_means(errors: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """RMSE of every resample, the mean over its seeds, (RESAMPLES,)."""
+    squares = np.square(errors.reshape(len(errors), -1))
     codes = np.unique(users, return_inverse=True)[1]
     count = codes.max() + 1
     sums = np.stack([np.bincount(codes, column, count) for column in squares.T], axis=1)
     sizes = np.bincount(codes, minlength=count)
     rng = np.random.default_rng(0)
     times_drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-    return np.sqrt(times_drawn @ sums / (times_drawn @ sizes)[:, None])
+    roots = np.sqrt(times_drawn @ sums / (times_drawn @ sizes)[:, None])
+    seeds = _resamples(roots.shape[1], 1)[:RESAMPLES] / roots.shape[1]
+    return (roots * seeds).sum(axis=1)

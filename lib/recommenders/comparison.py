@@ -9,6 +9,7 @@ from lib.recommenders.rating.evaluate import (
     ALL_ROWS,
     FIVE_FOLD,
     HELD_OUT,
+    OVERALL,
     RANDOM,
     U1,
     UNSEEN,
@@ -23,7 +24,6 @@ from lib.schema import FULL, SAMPLED
 LENIENT = "hybrid_report_99"  # the hybrid report's own ranking protocol
 BY_DATE = "by_date_full"  # train before a date, test after it, all unseen movies
 AS_REPORTED = "as reported"  # setting of the network that a report describes
-OVERALL = "mean"  # seed column of a seed-averaged row
 
 # Whose RMSE in stars, what it reads besides the ratings; the tables are those named in
 # the references. Surprise draws its own five folds.

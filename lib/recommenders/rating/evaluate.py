@@ -1,7 +1,8 @@
 """Rating models side by side: fitted under each protocol, forecasts kept, intervals."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -26,6 +27,7 @@ RANDOM, U1, FIVE_FOLD = "random_80_20", "u1", "five_fold"
 TRAIN_ROWS, ALL_ROWS, UNSEEN = "train_rows", "all_rows", "unseen_pairs"
 HELD_OUT = (RANDOM, U1, FIVE_FOLD)
 FOLD = "fold"
+OVERALL = "mean"  # seed column of a seed-averaged row
 FORECASTS = "forecasts"  # folder below data/processed/<run>
 MEGABYTE = 2**20
 
@@ -38,19 +40,22 @@ class Measured:
     """What is kept of one kind of model.
 
     Attributes:
-        model: as fitted on four fifths drawn at random.
-        forecasts: protocol → userId, movieId, rating, predicted (stars), fold.
+        model: as fitted on four fifths drawn at random, first seed.
+        forecasts: protocol → userId, movieId, rating, predicted (stars), fold; where
+            further seeds are measured, predicted_<seed> of each.
         seconds: protocol → to fit one model, mean over folds.
         training: rows of the random four fifths.
+        seeds: of the trainings, empty for a model without.
     """
 
     model: RatingModel
     forecasts: dict[str, pd.DataFrame]
     seconds: dict[str, float]
     training: pd.DataFrame
+    seeds: Sequence[int] = ()
 
     def metrics(self, protocol: str) -> dict[str, float]:
-        """rmse, mae (stars) and mse (stars²); of folds the mean over the folds."""
+        """rmse, mae (stars), mse (stars²), each the mean over folds and seeds."""
         return forecast_metrics(self.forecasts[protocol])
 
     @property
@@ -98,10 +103,22 @@ def sound_splits(data: RatingData, folds: int = 0) -> dict[str, list[Split]]:
     return splits
 
 
-def measure(make: Make, data: RatingData, splits: Mapping[str, list[Split]]):
+def measure(
+    make: Callable[..., RatingModel],
+    data: RatingData,
+    splits: Mapping[str, list[Split]],
+    seeds: Sequence[int] = (),
+) -> Measured:
     """Fits a fresh model for every split and keeps its forecasts.
 
     u1 is the first of the official folds, so it is fitted once for both protocols.
+
+    Args:
+        make: makes a model; where there are seeds it takes one as `seed`.
+        data: what the model may read of users and movies.
+        splits: protocol → (train, test) pairs, see `sound_splits`.
+        seeds: of the trainings. All folds and the fitted rows are measured with the
+            first one, the random fifth and u1 with each.
 
     Returns:
         A `Measured`.
@@ -109,8 +126,9 @@ def measure(make: Make, data: RatingData, splits: Mapping[str, list[Split]]):
     Raises:
         TooLarge: the model does not fit in memory.
     """
+    first, *others = [partial(make, seed=seed) for seed in seeds] or [make]
     (train, test), *_ = splits[RANDOM]
-    model, forecast, took = fit_and_forecast(make, train, test, data)
+    model, forecast, took = fit_and_forecast(first, train, test, data)
     fitted = forecast_of(model, train)
     forecasts = {RANDOM: forecast, TRAIN_ROWS: fitted}
     forecasts[ALL_ROWS] = pd.concat([fitted, forecast], ignore_index=True)
@@ -118,17 +136,25 @@ def measure(make: Make, data: RatingData, splits: Mapping[str, list[Split]]):
     for protocol in (U1, FIVE_FOLD):
         for number, pair in enumerate(splits.get(protocol, [])):
             if number not in done:
-                done[number] = fit_and_forecast(make, *pair, data)[1:]
+                done[number] = fit_and_forecast(first, *pair, data)[1:]
         parts = [done[k] for k in range(len(splits.get(protocol, [])))]
         if parts:
             tables = [part.assign(**{FOLD: k}) for k, (part, _) in enumerate(parts, 1)]
             forecasts[protocol] = pd.concat(tables, ignore_index=True)
             seconds[protocol] = float(np.mean([took for _, took in parts]))
-    return Measured(model, forecasts, seconds, train)
+    for seed, other in zip(seeds[1:], others, strict=True):
+        for protocol in forecasts.keys() & {RANDOM, U1}:
+            again = fit_and_forecast(other, *splits[protocol][0], data)[1]
+            forecasts[protocol][f"{PREDICTED}_{seed}"] = again[PREDICTED]
+    return Measured(model, forecasts, seconds, train, seeds)
 
 
 def measure_all(
-    nb, makes: Mapping[str, Make], data: RatingData, splits, seed: int | str = ""
+    nb,
+    makes: Mapping[str, Callable[..., RatingModel]],
+    data: RatingData,
+    splits,
+    seeds: Sequence[int] = (),
 ) -> dict[str, Measured]:
     """`measure` and `record` of several models for a notebook.
 
@@ -137,11 +163,11 @@ def measure_all(
     found = {}
     for name, make in makes.items():
         try:
-            found[name] = measure(make, data, splits)
+            found[name] = measure(make, data, splits, seeds)
         except TooLarge as error:
             nb.say(f"**{error}.**")
         else:
-            record(nb, found[name], name, seed=seed)
+            record(nb, found[name], name)
     return found
 
 
@@ -162,18 +188,20 @@ def forecast_of(model: RatingModel, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def errors_of(forecast: pd.DataFrame) -> np.ndarray:
-    """Predicted less true rating in stars, (rows,)."""
-    return (forecast[PREDICTED] - forecast[RATING]).to_numpy(float)
+    """Predicted less true rating in stars, (rows, seeds)."""
+    truth = forecast[[RATING]].to_numpy(float)
+    return forecast.filter(like=PREDICTED).to_numpy(float) - truth
 
 
 def error_metrics(errors: np.ndarray) -> dict[str, float]:
-    """rmse and mae in stars, mse in stars²; all at least 0, lower is better."""
-    mse = float(np.mean(np.square(errors)))
-    return {"rmse": mse**0.5, "mse": mse, "mae": float(np.mean(np.abs(errors)))}
+    """rmse and mae in stars, mse in stars², means over the columns; lower is better."""
+    mse = np.mean(np.square(errors), axis=0)
+    found = {"rmse": np.sqrt(mse), "mse": mse, "mae": np.mean(np.abs(errors), axis=0)}
+    return {name: float(np.mean(value)) for name, value in found.items()}
 
 
 def forecast_metrics(forecast: pd.DataFrame) -> dict[str, float]:
-    """rmse, mae (stars), mse (stars²), each the mean over the folds."""
+    """rmse, mae (stars), mse (stars²), each the mean over the folds and seeds."""
     parts = [error_metrics(errors_of(part)) for _, part in forecast.groupby(FOLD)]
     return pd.DataFrame(parts).mean().to_dict()
 
@@ -202,9 +230,7 @@ def difference(first: pd.DataFrame, second: pd.DataFrame) -> dict[str, float]:
     return {"difference": gap, "low": low, "high": high}
 
 
-def record(
-    nb, measured: Measured, name: str = "", setting: str = "", seed: int | str = ""
-) -> None:
+def record(nb, measured: Measured, name: str = "", setting: str = "") -> None:
     """Keeps the numbers for results.csv and the held-out forecasts for notebook 07."""
     name = name or measured.model.name
     for protocol, forecast in measured.forecasts.items():
@@ -215,7 +241,11 @@ def record(
         if protocol in measured.seconds:
             metrics["fit_seconds"] = measured.seconds[protocol]
             metrics["model_mb"] = measured.megabytes
+        errors = dict(zip(measured.seeds, errors_of(forecast).T, strict=False))
+        seed = OVERALL if len(errors) > 1 else next(iter(errors), "")
         nb.record(name, protocol, metrics, setting=setting, seed=seed)
+        for seed, own in errors.items() if len(errors) > 1 else ():
+            nb.record(name, protocol, error_metrics(own), setting=setting, seed=seed)
 
 
 def keep_forecast(

@@ -1,5 +1,6 @@
 """Measuring rating models, stored forecasts, the comparison and the form."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,6 +70,46 @@ def test_each_fold_is_forecast_by_a_model_that_did_not_see_it(data):
         held = measured.forecasts[protocol].query(f"fold == {fold}")
         pairs = set(zip(held[USER], held[MOVIE], strict=True))
         assert pairs and not pairs & seen[rows]
+
+
+class Shifted(BiasModel):
+    """Predicts the biases plus as many stars as its seed says."""
+
+    defaults = {**BiasModel.defaults, "seed": 0}
+
+    def predict(self, pairs):
+        return super().predict(pairs) + self.settings["seed"]
+
+
+def test_seeds_are_measured_averaged_and_recorded_one_by_one(data, tmp_path):
+    splits = study.sound_splits(data, folds=2)
+    found = study.measure(Shifted, data, splits, seeds=[0, 2])
+    alone = [
+        study.measure(partial(Shifted, seed=seed), data, splits) for seed in (0, 2)
+    ]
+    for protocol, same in {
+        "u1": False,
+        "random_80_20": False,
+        "five_fold": True,
+    }.items():
+        first, second = (one.metrics(protocol)["rmse"] for one in alone)
+        expected = first if same else (first + second) / 2
+        assert found.metrics(protocol)["rmse"] == pytest.approx(expected)
+    ends = study.with_interval(found.forecasts["u1"])
+    assert ends["rmse_low"] < alone[0].metrics("u1")["rmse"]
+    assert ends["rmse_high"] > alone[1].metrics("u1")["rmse"]
+    gap = study.difference(found.forecasts["u1"], alone[0].forecasts["u1"])
+    assert gap["low"] == pytest.approx(0)
+    assert 0 < gap["difference"] < gap["high"]
+
+    rows = []
+    nb = SimpleNamespace(number="04", processed=tmp_path)
+    nb.record = lambda *row, seed, **_: rows.append((row[1], seed, row[2]["rmse"]))
+    study.record(nb, found)
+    of_u1 = {seed: rmse for protocol, seed, rmse in rows if protocol == "u1"}
+    assert list(of_u1) == ["mean", 0, 2]
+    assert of_u1[2] == pytest.approx(alone[1].metrics("u1")["rmse"])
+    assert [seed for protocol, seed, _ in rows if protocol == "five_fold"] == [0]
 
 
 def test_metrics_of_folds_are_means_of_the_folds():
