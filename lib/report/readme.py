@@ -54,6 +54,7 @@ RECOMMENDERS = {
     "recommenders-ml-100k": "MovieLens 100K",
     "recommenders-ml-latest-small-2016": "MovieLens Latest Small (October 2016)",
 }
+CHAINS = " chains"  # end of a setting: forecasts of several seeds' chains, averaged
 PROTOCOLS = {"random_80_20": "random fifth", "u1": "u1", "five_fold": "five folds"}
 
 
@@ -172,10 +173,12 @@ def rating_rows(rows: pd.DataFrame, data: str) -> pd.DataFrame:
         rows: of a run of the second series.
         data: name of its data set, see `PUBLISHED`.
     """
+    told = rows["setting"].isin(["", AS_REPORTED]) | rows["setting"].str.endswith(
+        CHAINS
+    )
+    names = rows["model"].map(_name) + " " + rows["setting"]
+    rows = rows.assign(name=names.str.strip(), knows=rows["model"].map(knows))[told]
     found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
-    found = found[found["setting"].isin(["", AS_REPORTED])]
-    names = found["model"].map(_name) + " " + found["setting"]
-    found = found.assign(name=names.str.strip(), knows=found["model"].map(knows))
     found = found[["name", "knows", "protocol", "value"]].to_numpy().tolist()
     for protocol in PROTOCOLS:
         for name, (value, known) in PUBLISHED.get((data, protocol), {}).items():
@@ -190,8 +193,7 @@ def rating_rows(rows: pd.DataFrame, data: str) -> pd.DataFrame:
         parts.append(part.loc[order].apply(as_text, digits=4, higher=False))
     table = pd.concat(parts).reset_index("knows").rename_axis("model")
     protocol = "u1" if "u1" in table else "random_80_20"
-    ends = rows[(rows["protocol"] == protocol) & (rows["setting"] == "")]
-    ends = ends.pivot_table("value", "model", "metric").rename(_name)
+    ends = rows[rows["protocol"] == protocol].pivot_table("value", "name", "metric")
     ends = interval_text(ends.dropna(subset="rmse_low"), "rmse").reindex(table.index)
     place = list(table).index(PROTOCOLS[protocol]) + 1
     table.insert(place, "95 %", ends.fillna(""))
@@ -214,7 +216,9 @@ def recommenders() -> Iterable[str]:
         yield _seeds(rows)
         yield (
             "RMSE of ratings in stars, held-out rows, by what a model knows. Published "
-            "numbers are of the same rows for u1; Surprise draws five folds of its own."
+            "numbers are of the same rows for u1; Surprise draws its own folds. "
+            "u1 (without it the random fifth) is the mean over the seeds, its interval "
+            "covers users and seeds; the other columns are of the first seed."
         )
         yield markdown(rating_rows(rows, run.removeprefix("recommenders-")))
         ranking = shown_ranking(ranking_table(rows)).drop(columns="fit_cpu_seconds")

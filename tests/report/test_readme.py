@@ -144,6 +144,14 @@ def test_rating_models_stand_among_those_that_know_the_same():
         ],
         columns=["model", "protocol", "metric", "value"],
     ).assign(setting="")
+    more = {"rmse": 0.87, "rmse_low": 0.84, "rmse_high": 0.90}
+    many = dict(model="bayesian_fm", protocol="u1", setting="3 chains")
+    many = pd.DataFrame([many | {"metric": m, "value": x} for m, x in more.items()])
+    steps = many.assign(setting="+ day of rating", value=0.1)  # of a series, no model
+    table = rating_rows(pd.concat([rows, many, steps]), "ml-100k")
+    assert table.loc["Bayesian FM 3 chains", ["u1", "95 %"]].tolist() == [
+        *("**0.8700**", "0.840–0.900")
+    ]
     table = rating_rows(rows, "ml-100k")
     assert table["knows"].unique().tolist() == [
         *("ratings", "+ who rated what", "+ demographics and genres")

@@ -20,14 +20,13 @@ DAYS = ("day", "user_day")
 TICK = 0.2  # seconds
 
 # What each step of the series adds to the one before it
-ALONE = dict(likelihoods=[GAUSSIAN], chains=1)
+ALONE = dict(likelihoods=[GAUSSIAN])
 STEPS = {
     "ids": dict(knows="ratings", user_noise=False, **ALONE),
     "+ implicit, both ways": dict(knows="history", user_noise=False, **ALONE),
     "+ demographics, genres, year": dict(user_noise=False, **ALONE),
     "+ noise per user": ALONE,
-    "+ ordinal likelihood, averaged": dict(chains=1),
-    "+ several chains": {},
+    "+ ordinal likelihood, averaged": {},
     "+ day of rating": dict(knows="dates"),
 }
 

@@ -117,8 +117,8 @@ def measure(
         make: makes a model; where there are seeds it takes one as `seed`.
         data: what the model may read of users and movies.
         splits: protocol → (train, test) pairs, see `sound_splits`.
-        seeds: of the trainings. All folds and the fitted rows are measured with the
-            first one, the random fifth and u1 with each.
+        seeds: of the trainings. Each of them is measured on u1, or on the random fifth
+            where there is no u1; all other rows with the first one alone.
 
     Returns:
         A `Measured`.
@@ -142,10 +142,10 @@ def measure(
             tables = [part.assign(**{FOLD: k}) for k, (part, _) in enumerate(parts, 1)]
             forecasts[protocol] = pd.concat(tables, ignore_index=True)
             seconds[protocol] = float(np.mean([took for _, took in parts]))
+    seeded = U1 if U1 in splits else RANDOM
     for seed, other in zip(seeds[1:], others, strict=True):
-        for protocol in forecasts.keys() & {RANDOM, U1}:
-            again = fit_and_forecast(other, *splits[protocol][0], data)[1]
-            forecasts[protocol][f"{PREDICTED}_{seed}"] = again[PREDICTED]
+        again = fit_and_forecast(other, *splits[seeded][0], data)[1]
+        forecasts[seeded][f"{PREDICTED}_{seed}"] = again[PREDICTED]
     return Measured(model, forecasts, seconds, train, seeds)
 
 
@@ -185,6 +185,13 @@ def forecast_of(model: RatingModel, rows: pd.DataFrame) -> pd.DataFrame:
     """userId, movieId, rating, predicted (stars), fold 0."""
     table = rows[[USER, MOVIE, RATING]].reset_index(drop=True)
     return table.assign(**{PREDICTED: model.predict(rows), FOLD: 0})
+
+
+def averaged(forecast: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with one prediction, the mean over the seeds."""
+    predicted = forecast.filter(like=PREDICTED)
+    mean = {PREDICTED: predicted.mean(axis=1)}
+    return forecast.drop(columns=list(predicted)).assign(**mean)
 
 
 def errors_of(forecast: pd.DataFrame) -> np.ndarray:
