@@ -1,8 +1,8 @@
 """All forecasters from several cut-offs: the rolling-origin part of notebook 06.
 
 Everything is fitted anew at each cut-off with what lies before it, and judged on the
-slots up to the next one (`splits.rolling_origins`). All opponents are tuned anew, too;
-the networks keep their settings.
+slots up to the next one (`splits.rolling_origins`). All opponents are tuned anew, too,
+and the pool gets new weights; the networks keep their settings.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,20 +18,26 @@ from lib.data.grid import Grid
 from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
-from lib.experiments.comparison import TUNED_FOR, start_shares
+from lib.experiments.comparison import MEASURES, TUNED_FOR, start_shares
 from lib.experiments.task import Task, mean_forecast, mean_shares
 from lib.forecast.baselines import rolling_naive
-from lib.forecast.combination import companions
+from lib.forecast.combination import combine, companions, pooled
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings, run
 
-METRICS = ("cross_entropy", "rmse", "hit_ratio_at_50")
+COMPANIONS = ("linear", "lightgbm_residual", "lightgbm")
+FOR_RMSE = "lightgbm_rmse"  # LightGBM on lags, tuned for the RMSE
 
 
-def rolling_networks(
+def rolling_tables(
     task: Task, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
-) -> dict[str, pd.DataFrame]:
-    """Networks from several cut-offs, each trained anew, and their common mean.
+) -> tuple[dict[str, pd.DataFrame], dict[str, list[pd.DataFrame]]]:
+    """Every model from several cut-offs, trained, tuned and pooled anew at each.
+
+    Simple forecasts and LightGBM are tuned for cross-entropy and for the RMSE, see
+    `lib.evaluation.evaluate.judged_on_both`. The default forecast `best` pools the
+    networks, the linear softmax and the trees with weights from the validation slots
+    of the cut-off.
 
     Args:
         task: the run.
@@ -40,85 +46,98 @@ def rolling_networks(
         n_origins: number of cut-offs.
 
     Returns:
-        model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the
-        mean of all networks' shares.
+        model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the mean of
+        all networks' shares. And `ensemble` and `best` → tables of what they would be
+        if each network alone stood for all of them: the networks have different seeds,
+        so these tables stand for what other seeds would bring. A cut-off without a slot
+        to train a network on is left out; both are empty where that leaves none.
     """
-    folder = task.folder / "training"
-    origins = rolling_origins(len(task.grid.slots), n_origins)
-    memory: dict[tuple, np.ndarray] = {}
-
-    def forecast_of(one: Settings, counts: np.ndarray, split: Split) -> np.ndarray:
-        key = one, split, identity(counts)
-        if key not in memory:
-            grid = _given(task, counts)
-            data = build_features(grid, split, folder)
-            name = f"{one.cell} until slot {split.test.start}"
-            trained = {
-                seed: run(
-                    data,
-                    counts,
-                    one,
-                    split,
-                    seed=seed,
-                    folder=folder,
-                    name=f"{name} seed {seed}",
-                    watch=False,
-                )
-                for seed in seeds
-            }
-            memory[key] = mean_forecast(trained, split.test.start)
-        return memory[key]
-
-    def network(one: Settings):
-        return lambda counts, split: forecast_of(one, counts, split)
-
-    def ensemble(counts: np.ndarray, split: Split) -> np.ndarray:
-        parts = [forecast_of(one, counts, split) for one in settings]
-        return mean_shares(parts, split.test.start, np.float32)
-
-    forecasters = {one.cell: network(one) for one in settings} | {"ensemble": ensemble}
-    return {
-        name: evaluate_rolling(forecaster, task.grid.counts, origins)
-        for name, forecaster in forecasters.items()
-    }
-
-
-def rolling_opponents(task: Task, n_origins: int) -> dict[str, pd.DataFrame]:
-    """The simple forecasts and the opponents that learn, from several cut-offs.
-
-    Each is tuned at every cut-off; simple forecasts and LightGBM for cross-entropy and
-    for the RMSE, see `lib.evaluation.evaluate.judged_on_both`.
-
-    Returns:
-        model → per-slot table of `lib.evaluation.evaluate.evaluate_rolling`.
-    """
-    counts = task.grid.counts
-    origins = rolling_origins(len(task.grid.slots), n_origins)
+    counts, window = task.grid.counts, max(one.t_slot for one in settings)
+    origins = [
+        split
+        for split in rolling_origins(len(task.grid.slots), n_origins)
+        if counts[window : split.train.stop].any()
+    ]
+    if not origins:
+        return {}, {}
     memory: dict[tuple, dict[str, np.ndarray]] = {}
 
-    def found(counts: np.ndarray, split: Split) -> dict[str, np.ndarray]:
-        key, since = (split, identity(counts)), split.test.start
+    def found(name: str, counts: np.ndarray, split: Split) -> np.ndarray:
+        key = split, identity(counts)
         if key not in memory:
-            grid = _given(task, counts)
-            data = build_features(grid, split, task.folder / "training")
-            fitted = companions(grid, data, split, TUNED_FOR, since)
-            memory[key] = {name: one.forecast for name, one in fitted.items()}
-            memory[key]["start"] = start_shares(data, since)
-        return memory[key]
+            memory[key] = _forecasts(task, settings, seeds, counts, split)
+        return memory[key][name]
 
     def rolled(name: str) -> pd.DataFrame:
-        forecaster = partial(_one_of, found, name)
-        return evaluate_rolling(forecaster, counts, origins)
+        return evaluate_rolling(partial(found, name), counts, origins)
 
-    tables = rolling_naive(counts, origins)
-    tables |= {name: rolled(name) for name in ("start", "linear", "lightgbm_residual")}
-    tables["lightgbm"] = judged_on_both(rolled("lightgbm"), rolled("lightgbm_rmse"))
-    return tables
+    cells = [one.cell for one in settings]
+    tables = {
+        name: rolled(name)
+        for name in (*cells, "ensemble", "best", "start", *COMPANIONS)
+    }
+    tables["lightgbm"] = judged_on_both(tables["lightgbm"], rolled(FOR_RMSE))
+    draws = {
+        "ensemble": [tables[cell] for cell in cells],
+        "best": [rolled(_alone(cell)) for cell in cells],
+    }
+    return tables | rolling_naive(counts, origins), draws
 
 
-def _one_of(found, name: str, counts: np.ndarray, split: Split) -> np.ndarray:
-    """One of the forecasts that are made together."""
-    return found(counts, split)[name]
+def _alone(cell: str) -> str:
+    """Name of the pool in which one network stands for all of them."""
+    return f"best of {cell} alone"
+
+
+def _forecasts(
+    task: Task,
+    settings: Sequence[Settings],
+    seeds: Sequence[int],
+    counts: np.ndarray,
+    split: Split,
+) -> dict[str, np.ndarray]:
+    """What is forecast from one cut-off: name → shares (slots, movies).
+
+    Rows before the validation slots are zero, for nothing reads them.
+    """
+    grid, folder, since = (
+        _given(task, counts),
+        task.folder / "training",
+        split.test.start,
+    )
+    data = build_features(grid, split, folder)
+    networks = {}
+    for one in settings:
+        name = f"{one.cell} until slot {since}"
+        trained = {
+            seed: run(
+                data,
+                counts,
+                one,
+                split,
+                seed=seed,
+                folder=folder,
+                name=f"{name} seed {seed}",
+            )
+            for seed in seeds
+        }
+        networks[one.cell] = mean_forecast(trained, split.validation.start)
+    fitted = companions(grid, data, split, TUNED_FOR, split.validation.start)
+    found = networks | {name: one.forecast for name, one in fitted.items()}
+    pool = combine(
+        {name: found[name] for name in (*networks, *COMPANIONS)},
+        counts,
+        split,
+        split.validation.start,
+    )
+    for cell, forecast in networks.items():
+        alone = found | dict.fromkeys(networks, forecast)
+        found[_alone(cell)] = pooled(pool.pool, pool.weights, alone, since)
+    return found | {
+        "best": pool.forecast,
+        "ensemble": mean_shares([*networks.values()], since, np.float32),
+        "start": start_shares(data, since),
+    }
 
 
 def _given(task: Task, counts: np.ndarray) -> Grid:
@@ -134,26 +153,24 @@ def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def rolling_differences(
     tables: Mapping[str, pd.DataFrame],
-    ours: str,
-    opponents: Sequence[str],
-    members: Sequence[str] = (),
+    draws: Mapping[str, Sequence[pd.DataFrame]],
+    ours: str = "best",
 ) -> pd.DataFrame:
-    """One network against opponents over the slots of the rolling evaluation.
+    """One model against all others over the slots of the rolling evaluation.
 
     Args:
         tables: model → per-slot table.
-        ours: the network.
-        opponents: whom it is compared with.
-        members: networks whose mean `ours` is; each has a seed of its own, so they
-            stand for what other seeds would bring.
+        draws: model → tables of its seeds, as of `rolling_tables`.
+        ours: the model.
 
     Returns:
         Index opponent, metric; columns difference, low, high, slots, verdict.
     """
-    seeds = [tables[member] for member in members]
+    mine = draws.get(ours, ())
     rows = {
-        model: compare(tables[ours], tables[model], METRICS, seeds)
-        for model in opponents
+        model: compare(tables[ours], table, MEASURES, mine, draws.get(model, ()))
+        for model, table in tables.items()
+        if model != ours
     }
     return pd.concat(rows, names=["opponent", "metric"])
 

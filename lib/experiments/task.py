@@ -145,7 +145,7 @@ def train_once(
         settings: of the network.
         seed: its seed.
         data: other features than the task's.
-        **options: `name`, `refit` and `watch` of `lib.forecast.trainer.run`.
+        **options: `name` and `refit` of `lib.forecast.trainer.run`.
     """
     place = task.folder / "training"
     arguments = data or task.features, task.grid.counts, settings, task.split

@@ -123,7 +123,6 @@ def run(
     folder: Path,
     name: str = "",
     refit: bool = True,
-    watch: bool = True,
 ) -> Trained:
     """Train one network, or read back a training already done.
 
@@ -142,16 +141,14 @@ def run(
         name: shown in progress lines.
         refit: False leaves the second training out, for comparisons that look at
             validation slots only; no other slot is then forecast.
-        watch: False leaves the first training out, for repeated cut-offs of which only
-            the test slots matter; no earlier slot is then forecast.
     """
     name = name or f"{settings.cell} type {settings.prediction_type} seed {seed}"
-    key = _key(data, counts, settings, split, seed, refit, watch)
+    key = _key(data, counts, settings, split, seed, refit)
     place = folder / f"{settings.cell}-{key}"
     with locked(place):  # two notebooks may want the same network
         if (facts := read_facts(place)) is None:
             one = _Training(place, data, counts, settings, split, seed, name)
-            facts = one.carry_out(refit, watch)
+            facts = one.carry_out(refit)
         return Trained(
             forecast=np.load(place / "forecast.npy", mmap_mode="r"),
             history=pd.read_csv(place / "history.csv", index_col="epoch"),
@@ -186,18 +183,16 @@ class _Training:
         self.busy = traffic[t_slot:] > 0  # an empty slot teaches nothing
         self.weights = targets(slot_weights(traffic, split.test.start), t_slot, kind)
 
-    def carry_out(self, refit: bool, watch: bool) -> dict:
+    def carry_out(self, refit: bool) -> dict:
         """Train, forecast and leave both; facts.json says that all is there."""
-        rows, fits = self.rows, []
+        rows = self.rows
         early = np.concatenate([rows["train"], rows["validation"]])
         part, shape = self.place / "forecast.tmp.npy", self.counts.shape
         forecast = np.lib.format.open_memmap(part, "w+", np.float32, shape)
         for slot in range(self.settings.t_slot):  # the start's, without a window
             forecast[slot] = np.exp(self.data.log_ewma[slot])
-        if watch:
-            fits.append(self.fit(rows["train"], rows["validation"]))
-            watched = early if refit else rows["validation"]
-            self.predict(fits[0][0], watched, forecast)
+        fits = [self.fit(rows["train"], rows["validation"])]
+        self.predict(fits[0][0], early if refit else rows["validation"], forecast)
         if refit:
             fits.append(self.fit(early))
         models, histories, seconds = zip(*fits, strict=True)

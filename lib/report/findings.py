@@ -115,13 +115,13 @@ def abstract(rows: pd.DataFrame, item: str = "movie") -> list[str]:
     lines.append(
         f"Its cross-entropy is {told(entropy['network'], 'cross_entropy')} nats per "
         f"request, {number(abs(gap))} {'below' if gap > 0 else 'above'} the best other "
-        f"forecast ({label(entropy['other_model'])}). {_luck(rows)}".strip()
+        f"forecast ({label(entropy['other_model'])})."
     )
     if POOL in table.index:
         pool = told(table.loc[POOL, "cross_entropy"], "cross_entropy")
         lines.append(
             "The default forecast, a pool of networks, a linear softmax and trees with "
-            f"weights from the validation slots, has {pool}."
+            f"weights from the validation slots, has {pool}. {_luck(rows)}".strip()
         )
     rmse = pairs.loc["rmse"]
     text = (
@@ -150,18 +150,29 @@ def untried(rows: pd.DataFrame) -> list[str]:
     return sorted(label(name) for name in others)
 
 
+def differences_over_cut_offs(rows: pd.DataFrame) -> pd.DataFrame:
+    """The default forecast minus each other model over several cut-offs.
+
+    Returns:
+        Index model; columns <metric>_difference, <metric>_low and <metric>_high.
+    """
+    rows = rows[(rows["protocol"] == "rolling") & (rows["model"] == POOL)]
+    rows = rows[rows["setting"].str.startswith("minus ")]
+    ends = rows.pivot_table(index="setting", columns="metric", values="value")
+    return ends.rename(index=lambda setting: setting.removeprefix("minus "))
+
+
 def _luck(rows: pd.DataFrame) -> str:
-    """Over several cut-offs: which opponents the ensemble is better than for sure."""
-    rolled = rows[(rows["protocol"] == "rolling") & rows["setting"].str.match("minus ")]
-    ends = rolled.pivot_table(index="setting", columns="metric", values="value")
+    """Which models the default forecast is surely better than over several cut-offs."""
+    ends = differences_over_cut_offs(rows)
     if "cross_entropy_high" not in ends:
         return ""
     sure = ends["cross_entropy_high"] < 0
     text = (
-        "Over several cut-offs the ensemble of the networks is better beyond chance "
-        f"(95 % interval) than {sure.sum()} of {len(ends)} opponents"
+        "Over several cut-offs it is better in cross-entropy beyond chance (95 % "
+        f"interval) than {sure.sum()} of {len(ends)} models"
     )
-    names = [label(name.removeprefix("minus ")) for name in ends.index[~sure]]
+    names = [label(name) for name in ends.index[~sure]]
     text += f", not than {', '.join(names)}." if names else "."
     missing = ", ".join(untried(rows))
     return text + (f" Not tried there: {missing}." if missing else "")

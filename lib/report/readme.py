@@ -31,6 +31,7 @@ from lib.report.findings import (
     MEASURES,
     POOL,
     chosen_network,
+    differences_over_cut_offs,
     read_rows,
     score_figure,
     scores,
@@ -128,25 +129,20 @@ def popularity() -> Iterable[str]:
 
 
 def _rolling(rows: pd.DataFrame) -> str:
-    """The ensemble against every opponent, every model fitted anew at each cut-off."""
-    rolled = rows[(rows["protocol"] == "rolling") & (rows["setting"] != "")]
-    ends = rolled.pivot(index="setting", columns="metric", values="value")
-    verdicts = {
-        "cross-entropy": ("cross_entropy_high", "cross_entropy_low", -1),
-        "RMSE": ("rmse_high", "rmse_low", -1),
-        "hits@50": ("hit_ratio_at_50_low", "hit_ratio_at_50_high", 1),
-    }
+    """The default forecast against every other, all fitted anew at each cut-off."""
+    ends = differences_over_cut_offs(rows)
     lines = []
-    for name, (near, far, sign) in verdicts.items():
-        better, worse = sign * ends[near] > 0, sign * ends[far] < 0
-        lost = [label(s.removeprefix("minus ")) for s in ends.index[worse]]
-        lines.append(
-            f"- {name}: better than {better.sum()} of {len(ends)} opponents, "
-            f"worse than {', '.join(lost) or 'none'}."
-        )
-    head = "Several cut-offs, the ensemble against each opponent, beyond chance (95 %):"
+    for metric, (name, *_) in MEASURES.items():
+        low, high = (ends[f"{metric}_{end}"] for end in ("low", "high"))
+        if metric not in HIGHER_IS_BETTER:
+            low, high = -high, -low
+        lost = ", ".join(label(model) for model in ends.index[high < 0]) or "none"
+        won = f"better than {(low > 0).sum()} of {len(ends)} models"
+        lines.append(f"- {name.partition(' (')[0]}: {won}, worse than {lost}.")
+    head = "Several cut-offs, the default forecast against each model, beyond chance "
     missing = ", ".join(untried(rows)) or "none"
-    return "\n".join([head, "", *lines, f"- Opponents not tried there: {missing}."])
+    last = f"- Opponents not tried there: {missing}."
+    return "\n".join([head + "(95 %):", "", *lines, last])
 
 
 def experiments() -> str:

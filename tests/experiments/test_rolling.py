@@ -11,29 +11,34 @@ from lib.evaluation.evaluate import check_no_leak
 from lib.experiments import rolling
 from lib.forecast import boosted_trees as opponents
 from lib.forecast.baselines import NAIVE
+from lib.forecast.combination import Combination
 from lib.forecast.trainer import Settings
 from tests.conftest import make_grid
 
 SETTINGS = [Settings(cell=cell, epochs=1, units=4) for cell in ("lstm", "gru")]
 
 
-@pytest.fixture(scope="module")
-def tables(small_task):
-    networks = rolling.rolling_networks(small_task, SETTINGS, [0], 2)
+@pytest.fixture(scope="module", autouse=True)
+def few_rounds():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(opponents, "ROUNDS", (10, 30))
         patch.setattr(opponents, "RESIDUAL_ROUNDS", (5,))
-        others = rolling.rolling_opponents(small_task, 2)
-    return networks | others
+        yield
+
+
+@pytest.fixture(scope="module")
+def found(small_task):
+    return rolling.rolling_tables(small_task, SETTINGS, [0], 2)
 
 
 @pytest.mark.slow
-def test_all_models_meet_the_same_slots(tables):
+def test_all_models_meet_the_same_slots(found):
+    tables, draws = found
     informed = {"start", "linear", "lightgbm_residual", "lightgbm"}
-    assert set(tables) == {"lstm", "gru", "ensemble", *informed, *NAIVE}
+    assert set(tables) == {"lstm", "gru", "ensemble", "best", *informed, *NAIVE}
     first = tables["lstm"]
     assert first["origin"].nunique() == 2
-    for table in tables.values():
+    for table in (*tables.values(), *draws["best"], *draws["ensemble"]):
         assert table["slot"].tolist() == first["slot"].tolist()
     scores = rolling.rolling_scores(tables)
     assert scores["cross_entropy"].is_monotonic_increasing
@@ -43,15 +48,32 @@ def test_all_models_meet_the_same_slots(tables):
 
 
 @pytest.mark.slow
-def test_differences_are_those_of_the_tables(tables):
-    names = ["ewma", "lightgbm"]
-    table = rolling.rolling_differences(tables, "ensemble", names)
-    expected = (tables["ensemble"] - tables["ewma"])["cross_entropy"].mean()
-    found = table.loc[("ewma", "cross_entropy")]
-    assert found["difference"] == pytest.approx(expected)
-    wider = rolling.rolling_differences(tables, "ensemble", names, ["lstm", "gru"])
-    row = wider.loc[("ewma", "cross_entropy")]
-    assert row["difference"] == found["difference"] and row["low"] < found["low"]
+def test_the_pool_is_fitted_at_each_cut_off(small_task, found, monkeypatch):
+    """With all the weight on one member the pool is that member."""
+    tables, draws = found
+    assert not np.allclose(*(one["cross_entropy"] for one in draws["best"]))
+
+    def first_alone(forecasts, counts, split, since):
+        name, q = next(iter(forecasts.items()))
+        return Combination("linear", {name: 1.0}, q, 0.0)
+
+    monkeypatch.setattr(rolling, "combine", first_alone)
+    alone, of_one = rolling.rolling_tables(small_task, SETTINGS, [0], 2)
+    pd.testing.assert_frame_equal(alone["best"], tables["lstm"])
+    for table, cell in zip(of_one["best"], ("lstm", "gru"), strict=True):
+        pd.testing.assert_frame_equal(table, tables[cell], rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_differences_are_those_of_the_tables(found):
+    tables, draws = found
+    table = rolling.rolling_differences(tables, draws)
+    assert "best" not in table.index.get_level_values("opponent")
+    expected = (tables["best"] - tables["ewma"])["cross_entropy"].mean()
+    row = table.loc[("ewma", "cross_entropy")]
+    assert row["difference"] == pytest.approx(expected)
+    narrow = rolling.rolling_differences(tables, {}).loc[("ewma", "cross_entropy")]
+    assert row["difference"] == narrow["difference"] and row["low"] < narrow["low"]
 
 
 @pytest.mark.slow
@@ -68,12 +90,15 @@ def test_what_is_rolled_reads_the_counts_it_is_given(small_task):
         patch.setattr(rolling, "evaluate_rolling", check)
         patch.setattr(rolling, "rolling_naive", lambda *_: {})
         patch.setattr(rolling, "judged_on_both", lambda *_: None)
-        patch.setattr(opponents, "ROUNDS", (10,))
-        patch.setattr(opponents, "RESIDUAL_ROUNDS", (5,))
-        rolling.rolling_networks(small_task, SETTINGS[:1], [0], 2)
         # enough rows for the least leaf of a tree
-        rolling.rolling_opponents(replace(small_task, grid=make_grid(40, 150)), 2)
-    assert len(seen) == 7
+        larger = replace(small_task, grid=make_grid(40, 150))
+        rolling.rolling_tables(larger, SETTINGS[:1], [0], 2)
+    assert len(seen) == 9
+
+
+def test_a_cut_off_without_a_slot_to_train_on_is_left_out(small_task):
+    short = replace(small_task, grid=make_grid(8, 30))
+    assert rolling.rolling_tables(short, SETTINGS, [0], 1) == ({}, {})
 
 
 def test_stored_peers_count_only_for_the_same_slots(tmp_path, monkeypatch):
