@@ -27,6 +27,7 @@ FEATURE_GROUPS = {
     ),
     "genres": ("genre_trend",),
     "neighbours in the catalogue": ("neighbours_10", "neighbours_60"),
+    "place in the list of movies": ("not_listed_yet",),
     "audience and traffic": (
         *("requests_per_user", "requests_per_user_trend"),
         *("new_users", "new_users_trend", "traffic"),
@@ -34,7 +35,12 @@ FEATURE_GROUPS = {
     "mean rating": ("mean_rating",),
 }
 # Parts that need something which a log may lack, see meta["knows"]
-NEEDS = {"release year": "years", "genres": "genres", "mean rating": "ratings"}
+NEEDS = {
+    "release year": "years",
+    "place in the list of movies": "years",
+    "genres": "genres",
+    "mean rating": "ratings",
+}
 START = "start from the tuned EWMA"
 LOSS = "cross-entropy as the loss"
 

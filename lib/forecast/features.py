@@ -24,7 +24,7 @@ from lib.evaluation.splits import Split
 from lib.forecast import start as start_module
 from lib.forecast.start import Start, tune_start
 from lib.progress import every
-from lib.schema import GENRES, NO_GENRES, RELEASE_YEAR
+from lib.schema import GENRES, MOVIE, NO_GENRES, RELEASE_YEAR
 
 MEANINGS = {
     "log_requests": "ln(1 + requests in the slot)",
@@ -44,6 +44,7 @@ MEANINGS = {
     "release_trend": "smoothed surprise of movies released in the same five years",
     "neighbours_10": "smoothed surprise of movies about 10 places away by movieId",
     "neighbours_60": "the same, about 60 places away",
+    "not_listed_yet": "ln of how far the movieId is above all requested so far",
     "returning_memory": "memory of returning users' requests, 16 slots, over the start",
     "requests_per_user": "ln of the slot's requests per user",
     "requests_per_user_trend": "the same, smoothed over slots",
@@ -143,6 +144,8 @@ class State:
         self.groups = {name: csr_array(flags) for name, flags in groups.items()}
         self.trends = {name: np.zeros(g.shape[1]) for name, g in self.groups.items()}
         self.near = dict.fromkeys(NEIGHBOURS, np.zeros(movies))
+        self.number = grid.movies[MOVIE].to_numpy(np.float64)
+        self.greatest = np.inf  # before the first request no number is above it
         self.traffic, self.new, self.awaited = 0.0, 0.0, 0.0
         self.audience: dict[str, float] = {}
         self.year = grid.movies[RELEASE_YEAR].to_numpy(np.float64, na_value=np.nan)
@@ -184,6 +187,7 @@ class State:
         for width in NEIGHBOURS:
             self._neighbours(width, counts[known], expected[known], known)
             context[f"neighbours_{width}"] = self.near[width]
+        context["not_listed_yet"] = self._not_listed_yet(counts)
         context |= self._audience(total, returning.sum(dtype=float), users)
         self.new = 0.7 * self.new + fresh
         self.awaited = 0.7 * self.awaited + awaited
@@ -267,6 +271,20 @@ class State:
             ratio = np.log((near + 5) / (awaited + 5))
         place = np.minimum(np.cumsum(known) - known, len(ratio) - 1)
         self.near[width] = 0.85 * self.near[width] + 0.3 * ratio[place]
+
+    def _not_listed_yet(self, counts) -> np.ndarray:
+        """How far a movie's number lies above the greatest requested so far.
+
+        MovieLens numbers movies as they enter its catalogue. A movie far above all
+        that were requested is not in it yet, so nobody can request it. Data without
+        release years bring no such list, and their numbers may follow the first
+        requests themselves, which are still to come: there it is 0.
+        """
+        requested = self.number[counts > 0]
+        if len(requested) and not np.isnan(self.year).all():
+            before = self.greatest if np.isfinite(self.greatest) else 0
+            self.greatest = max(before, requested.max())
+        return np.log1p(np.maximum(self.number - self.greatest, 0)) / 4
 
     def _audience(self, total: float, returning: float, users: float) -> dict:
         """Who made the slot's requests: few users or many, new or known ones.

@@ -4,12 +4,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lib.errors import UserError
 from lib.evaluation.splits import time_split
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings, arrays
+from lib.schema import RELEASE_YEAR
 from tests.realdata import real_grid
 
 
@@ -173,3 +175,22 @@ def test_a_movie_of_a_year_to_come_is_marked(small_grid, split):
     index = features.context_names.index("unknown_year")
     marked = features.context[0, :, index] > 0
     np.testing.assert_array_equal(marked, np.isnan(year))
+
+
+def test_a_number_above_all_requested_so_far_is_told(small_grid, split):
+    """Until the greatest number is requested, it is ahead; nothing below it is."""
+    counts = small_grid.counts.copy()
+    counts[:10, -3:] = 0
+    data = build_features(replace(small_grid, counts=counts), split)
+    ahead = data.context[..., data.context_names.index("not_listed_yet")]
+    assert (ahead[1:10, -1] > ahead[1:10, -2]).all() and (ahead[1:10, -3] > 0).all()
+    assert not ahead[:, :5].any() and not ahead[-1].any()
+
+
+def test_numbers_say_nothing_where_no_list_of_movies_is_known(small_grid, split):
+    """They may have been given in the order of the first requests."""
+    counts = small_grid.counts.copy()
+    counts[:10, -3:] = 0
+    movies = small_grid.movies.assign(**{RELEASE_YEAR: pd.NA})
+    data = build_features(replace(small_grid, counts=counts, movies=movies), split)
+    assert not data.context[..., data.context_names.index("not_listed_yet")].any()
