@@ -25,7 +25,7 @@ def check_file(path: Path, shown: str, most: int | None = None) -> None:
 
     Raises:
         UserError: It is no plain file (a pipe or /dev/zero would never end), cannot
-            be opened, or is too large.
+            be opened, is empty, or is too large.
     """
     try:
         found = path.stat()
@@ -40,6 +40,11 @@ def check_file(path: Path, shown: str, most: int | None = None) -> None:
         raise UserError(
             f"{shown}: cannot be read: found {kind}, expected a plain file; copy the "
             "data into one"
+        )
+    if not found.st_size:  # those of /proc have no size, either, and may never end
+        raise UserError(
+            f"{shown}: found an empty file, expected a table; check that it is the "
+            "right file, and that it was copied whole"
         )
     if most and found.st_size > most:
         raise UserError(
