@@ -131,6 +131,8 @@ def popularity() -> Iterable[str]:
 def _rolling(rows: pd.DataFrame) -> str:
     """The default forecast against every other, all fitted anew at each cut-off."""
     ends = differences_over_cut_offs(rows)
+    if ends.empty:
+        return "The default forecast was not fitted at several cut-offs."
     lines = []
     for metric, (name, *_) in MEASURES.items():
         low, high = (ends[f"{metric}_{end}"] for end in ("low", "high"))
