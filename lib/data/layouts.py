@@ -164,7 +164,7 @@ def _first_line(path: Path, shown: str) -> str:
         ) from error
     if not text:
         raise UserError(
-            f"{shown}, line 1: found an empty line or file, expected a request log; "
+            f"{shown}, line 1: found an empty line, expected a request log; "
             "check that the file was copied completely"
         )
     return text

@@ -1,6 +1,7 @@
 """Every fault of the input: one line that says where, what, and what to do."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -144,7 +145,16 @@ def test_log_in_utf16(folder, output):
 
 def test_empty_file(folder, output):
     (folder / "ratings.csv").write_text("")
-    assert "ratings.csv, line 1: found an empty line or file" in fail(folder, output)
+    assert "ratings.csv: found an empty file, expected a table" in fail(folder, output)
+    (folder / "ratings.csv").write_text("\n")
+    assert "ratings.csv, line 1: found an empty line" in fail(folder, output)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no /proc here")
+def test_a_file_without_a_size_is_not_read(folder, output):
+    """Some of /proc, such as kmsg, wait for more for ever."""
+    (folder / "ratings.csv").symlink_to("/proc/self/maps")
+    assert "ratings.csv: found an empty file" in fail(folder, output)
 
 
 def test_missing_files(folder, output):
