@@ -20,13 +20,12 @@ DAYS = ("day", "user_day")
 TICK = 0.2  # seconds
 
 # What each step of the series adds to the one before it
-ALONE = dict(likelihoods=[GAUSSIAN])
 STEPS = {
-    "ids": dict(knows="ratings", user_noise=False, **ALONE),
-    "+ implicit, both ways": dict(knows="history", user_noise=False, **ALONE),
-    "+ demographics, genres, year": dict(user_noise=False, **ALONE),
-    "+ noise per user": ALONE,
-    "+ ordinal likelihood, averaged": {},
+    "ids": dict(knows="ratings", user_noise=False, chains=1),
+    "+ implicit, both ways": dict(knows="history", user_noise=False, chains=1),
+    "+ demographics, genres, year": dict(user_noise=False, chains=1),
+    "+ noise per user": dict(chains=1),
+    "+ a second chain": {},
     "+ day of rating": dict(knows="dates"),
 }
 
@@ -81,8 +80,8 @@ class BayesianFM(RatingModel):
         "draws": 65,  # states kept of each chain, spread evenly over the rest
         "knows": "features",
         "user_noise": True,  # let every user have a noise level
-        "likelihoods": (GAUSSIAN, ORDINAL),  # one or both; predictions are averaged
-        "chains": 1,  # of each likelihood, with random numbers of their own
+        "likelihoods": (GAUSSIAN,),  # that, ORDINAL or both; predictions are averaged
+        "chains": 2,  # of each likelihood, with random numbers of their own
         "seed": 0,
     }
 
