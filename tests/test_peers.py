@@ -99,7 +99,7 @@ def test_the_command_stores_both_protocols(small_grid, tmp_path, monkeypatch):
     assert list(stored.index) == ["tsb"] and stored["cross_entropy"].notna().all()
     slots = np.arange(24, 40)
     table = rolling.stored_rolling_peers("small-week", slots)["tsb"]
-    assert np.isfinite(table[list(rolling.METRICS)]).all(axis=None)
+    assert np.isfinite(table[list(rolling.MEASURES)]).all(axis=None)
     first = next(tmp_path.rglob("origin_0-tsb.json"))
     chosen = len(json.loads(first.read_text())["chosen"])
     # Before slot 24: all sets for the single cut-off, and what the first cut-off chose,
