@@ -29,7 +29,13 @@ from lib.files import (
 )
 from lib.forecast import boosted_trees, linear
 from lib.forecast.batches import SlotBatches
-from lib.forecast.combination import Combination, combine, companions, pooled
+from lib.forecast.combination import (
+    COMPANIONS,
+    Combination,
+    combine,
+    companions,
+    pooled,
+)
 from lib.forecast.features import Features, build_features
 from lib.forecast.linear import Fitted
 from lib.forecast.trainer import Settings, Trained, arrays, run
@@ -47,11 +53,14 @@ class Members:
     Attributes:
         networks: cell → seed → trained network.
         others: the linear softmax and the trees.
-        best: their pool.
+        forecasts: name → (T, M) shares of each network, averaged over its seeds, and of
+            each of the others; rows before the validation slots are zero.
+        best: the pool of the networks and of `combination.COMPANIONS`.
     """
 
     networks: dict[str, dict[int, Trained]]
     others: dict[str, Fitted]
+    forecasts: dict[str, np.ndarray]
     best: Combination
 
 
@@ -62,6 +71,7 @@ def train_members(
     folder: Path,
     settings: Settings,
     seeds: Sequence[int],
+    metrics: Sequence[str] = ("cross_entropy",),
 ) -> Members:
     """Train all parts of `best` and pool them from the validation slots on.
 
@@ -72,22 +82,26 @@ def train_members(
         folder: keeps trainings, which are read back where nothing has changed.
         settings: of the networks, but for the cell.
         seeds: seeds of each network.
+        metrics: what the trees on lags are tuned for, see `combination.companions`.
     """
     networks: dict[str, dict[int, Trained]] = {}
     for cell in CELLS:
-        one = replace(settings, cell=cell)
+        arguments = data, grid.counts, replace(settings, cell=cell), split
+        name = f"{cell} until slot {split.test.start} seed"
         networks[cell] = {
-            seed: run(data, grid.counts, one, split, seed=seed, folder=folder)
+            seed: run(*arguments, seed=seed, folder=folder, name=f"{name} {seed}")
             for seed in seeds
         }
     announce("linear softmax and trees …")
     since = split.validation.start
-    others = companions(grid, data, split, since=since)
+    others = companions(grid, data, split, metrics, since)
     forecasts = {
         cell: mean_forecast(trained, since) for cell, trained in networks.items()
     }
     forecasts |= {name: fitted.forecast for name, fitted in others.items()}
-    return Members(networks, others, combine(forecasts, grid.counts, split, since))
+    parts = {name: forecasts[name] for name in (*CELLS, *COMPANIONS)}
+    best = combine(parts, grid.counts, split, since)
+    return Members(networks, others, forecasts, best)
 
 
 def with_next_slot(grid: Grid) -> tuple[Grid, Split]:

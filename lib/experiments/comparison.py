@@ -32,13 +32,20 @@ from lib.evaluation.metrics import (
 from lib.experiments.task import Task, load_forecasts, mean_shares
 from lib.figures.style import NETWORKS
 from lib.forecast.baselines import NAIVE
-from lib.forecast.combination import Combination, combine, companions, pooled
+from lib.forecast.combination import (
+    COMPANIONS,
+    Combination,
+    combine,
+    companions,
+    pooled,
+)
 from lib.forecast.features import Features
 from lib.progress import every
 from lib.schema import MOVIE, TIMESTAMP, USER
 
 MEASURES = ("cross_entropy", "rmse", "ndcg_at_10", "hit_ratio_at_50")
-POOLED = (*NETWORKS, "linear", "lightgbm_residual", "lightgbm")
+POOLED = (*NETWORKS, *COMPANIONS)
+FOR_RMSE = "lightgbm_rmse"  # the trees on lags that are tuned for the RMSE
 TUNED_FOR = ("cross_entropy", "rmse")
 LEVELS = np.linspace(0.05, 0.95, 19)
 CACHE_WORK = 2.5e9  # requests × movies that caches are run through; of more, a part
@@ -55,7 +62,7 @@ def other_forecasts(task: Task) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """
     found = companions(task.grid, task.features, task.split, TUNED_FOR)
     forecasts = {name: fitted.forecast for name, fitted in found.items()}
-    for_rmse = forecasts.pop("lightgbm_rmse")
+    for_rmse = forecasts.pop(FOR_RMSE)
     return forecasts | {"start": start_shares(task.features)}, for_rmse
 
 

@@ -18,19 +18,23 @@ from lib.data.grid import Grid
 from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
 from lib.evaluation.metrics import summarise
 from lib.evaluation.splits import Split, rolling_origins
-from lib.experiments.comparison import MEASURES, TUNED_FOR, start_shares
-from lib.experiments.task import Task, mean_forecast, mean_shares
+from lib.experiments.best import CELLS, train_members
+from lib.experiments.comparison import (
+    FOR_RMSE,
+    MEASURES,
+    POOLED,
+    TUNED_FOR,
+    start_shares,
+)
+from lib.experiments.task import Task, mean_shares
 from lib.forecast.baselines import rolling_naive
-from lib.forecast.combination import combine, companions, pooled
+from lib.forecast.combination import pooled
 from lib.forecast.features import build_features
-from lib.forecast.trainer import Settings, run
-
-COMPANIONS = ("linear", "lightgbm_residual", "lightgbm")
-FOR_RMSE = "lightgbm_rmse"  # LightGBM on lags, tuned for the RMSE
+from lib.forecast.trainer import Settings
 
 
 def rolling_tables(
-    task: Task, settings: Sequence[Settings], seeds: Sequence[int], n_origins: int
+    task: Task, settings: Settings, seeds: Sequence[int], n_origins: int
 ) -> tuple[dict[str, pd.DataFrame], dict[str, list[pd.DataFrame]]]:
     """Every model from several cut-offs, trained, tuned and pooled anew at each.
 
@@ -41,22 +45,22 @@ def rolling_tables(
 
     Args:
         task: the run.
-        settings: one for each network.
+        settings: of the networks, but for the cell.
         seeds: seeds to average over.
         n_origins: number of cut-offs.
 
     Returns:
         model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the mean of
         all networks' shares. And `ensemble` and `best` → tables of what they would be
-        if each network alone stood for all of them: the networks have different seeds,
-        so these tables stand for what other seeds would bring. A cut-off without a slot
-        to train a network on is left out; both are empty where that leaves none.
+        if each network alone stood for all of them, in place of other seeds, which are
+        not trained here. A cut-off without a slot to train a network on is left out;
+        both are empty where that leaves none.
     """
-    counts, window = task.grid.counts, max(one.t_slot for one in settings)
+    counts = task.grid.counts
     origins = [
         split
         for split in rolling_origins(len(task.grid.slots), n_origins)
-        if counts[window : split.train.stop].any()
+        if counts[settings.t_slot : split.train.stop].any()
     ]
     if not origins:
         return {}, {}
@@ -71,15 +75,11 @@ def rolling_tables(
     def rolled(name: str) -> pd.DataFrame:
         return evaluate_rolling(partial(found, name), counts, origins)
 
-    cells = [one.cell for one in settings]
-    tables = {
-        name: rolled(name)
-        for name in (*cells, "ensemble", "best", "start", *COMPANIONS)
-    }
+    tables = {name: rolled(name) for name in (*POOLED, "ensemble", "best", "start")}
     tables["lightgbm"] = judged_on_both(tables["lightgbm"], rolled(FOR_RMSE))
     draws = {
-        "ensemble": [tables[cell] for cell in cells],
-        "best": [rolled(_alone(cell)) for cell in cells],
+        "ensemble": [tables[cell] for cell in CELLS],
+        "best": [rolled(_alone(cell)) for cell in CELLS],
     }
     return tables | rolling_naive(counts, origins), draws
 
@@ -91,7 +91,7 @@ def _alone(cell: str) -> str:
 
 def _forecasts(
     task: Task,
-    settings: Sequence[Settings],
+    settings: Settings,
     seeds: Sequence[int],
     counts: np.ndarray,
     split: Split,
@@ -100,36 +100,12 @@ def _forecasts(
 
     Rows before the validation slots are zero, for nothing reads them.
     """
-    grid, folder, since = (
-        _given(task, counts),
-        task.folder / "training",
-        split.test.start,
-    )
+    grid, since = _given(task, counts), split.test.start
+    folder = task.folder / "training"
     data = build_features(grid, split, folder)
-    networks = {}
-    for one in settings:
-        name = f"{one.cell} until slot {since}"
-        trained = {
-            seed: run(
-                data,
-                counts,
-                one,
-                split,
-                seed=seed,
-                folder=folder,
-                name=f"{name} seed {seed}",
-            )
-            for seed in seeds
-        }
-        networks[one.cell] = mean_forecast(trained, split.validation.start)
-    fitted = companions(grid, data, split, TUNED_FOR, split.validation.start)
-    found = networks | {name: one.forecast for name, one in fitted.items()}
-    pool = combine(
-        {name: found[name] for name in (*networks, *COMPANIONS)},
-        counts,
-        split,
-        split.validation.start,
-    )
+    members = train_members(grid, data, split, folder, settings, seeds, TUNED_FOR)
+    found, pool = dict(members.forecasts), members.best
+    networks = {cell: found[cell] for cell in CELLS}
     for cell, forecast in networks.items():
         alone = found | dict.fromkeys(networks, forecast)
         found[_alone(cell)] = pooled(pool.pool, pool.weights, alone, since)
@@ -154,23 +130,21 @@ def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def rolling_differences(
     tables: Mapping[str, pd.DataFrame],
     draws: Mapping[str, Sequence[pd.DataFrame]],
-    ours: str = "best",
 ) -> pd.DataFrame:
-    """One model against all others over the slots of the rolling evaluation.
+    """The default forecast against all others over the slots of the cut-offs.
 
     Args:
         tables: model → per-slot table.
         draws: model → tables of its seeds, as of `rolling_tables`.
-        ours: the model.
 
     Returns:
         Index opponent, metric; columns difference, low, high, slots, verdict.
     """
-    mine = draws.get(ours, ())
+    best, mine = tables["best"], draws.get("best", ())
     rows = {
-        model: compare(tables[ours], table, MEASURES, mine, draws.get(model, ()))
+        model: compare(best, table, MEASURES, mine, draws.get(model, ()))
         for model, table in tables.items()
-        if model != ours
+        if model != "best"
     }
     return pd.concat(rows, names=["opponent", "metric"])
 

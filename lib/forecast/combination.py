@@ -29,6 +29,11 @@ from lib.forecast.lags import calendar
 from lib.forecast.linear import Fitted, linear_forecast
 
 DRAWN = 0.5  # to equal weights
+COMPANIONS = (
+    "linear",
+    "lightgbm_residual",
+    "lightgbm",
+)  # what networks are pooled with
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ MEANINGS = {
     "release_trend": "smoothed surprise of movies released in the same five years",
     "neighbours_10": "smoothed surprise of movies about 10 places away by movieId",
     "neighbours_60": "the same, about 60 places away",
-    "not_listed_yet": "ln of how far the movieId is above all requested so far",
+    "not_listed_yet": "ln(1 + how far the movieId is above all requested so far)",
     "returning_memory": "memory of returning users' requests, 16 slots, over the start",
     "requests_per_user": "ln of the slot's requests per user",
     "requests_per_user_trend": "the same, smoothed over slots",
@@ -145,7 +145,7 @@ class State:
         self.trends = {name: np.zeros(g.shape[1]) for name, g in self.groups.items()}
         self.near = dict.fromkeys(NEIGHBOURS, np.zeros(movies))
         self.number = grid.movies[MOVIE].to_numpy(np.float64)
-        self.greatest = np.inf  # before the first request no number is above it
+        self.greatest = 0.0
         self.traffic, self.new, self.awaited = 0.0, 0.0, 0.0
         self.audience: dict[str, float] = {}
         self.year = grid.movies[RELEASE_YEAR].to_numpy(np.float64, na_value=np.nan)
@@ -280,11 +280,9 @@ class State:
         release years bring no such list, and their numbers may follow the first
         requests themselves, which are still to come: there it is 0.
         """
-        requested = self.number[counts > 0]
-        if len(requested) and not np.isnan(self.year).all():
-            before = self.greatest if np.isfinite(self.greatest) else 0
-            self.greatest = max(before, requested.max())
-        return np.log1p(np.maximum(self.number - self.greatest, 0)) / 4
+        self.greatest = self.number[counts > 0].max(initial=self.greatest)
+        listed = not np.isnan(self.year).all()
+        return listed * np.log1p(np.maximum(self.number - self.greatest, 0)) / 4
 
     def _audience(self, total: float, returning: float, users: float) -> dict:
         """Who made the slot's requests: few users or many, new or known ones.

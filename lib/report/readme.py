@@ -40,6 +40,7 @@ from lib.report.findings import (
     untried,
 )
 from lib.schema import SAMPLE
+from lib.text import number
 
 README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results.md"
 PICTURE = ROOT / "figures" / "readme" / "06_cross_entropy.png"
@@ -79,9 +80,9 @@ def as_text(column: pd.Series, digits: int, higher: bool) -> pd.Series:
         digits: after the point.
         higher: whether the highest is the best, else the lowest.
     """
-    best = column.max() if higher else column.min()
-    text = column.map(f"{{:.{digits}f}}".format).mask(column.isna(), "")
-    return text.mask(text == f"{best:.{digits}f}", "**" + text + "**")
+    best = number(column.max() if higher else column.min(), digits)
+    text = column.map(lambda value: number(value, digits)).mask(column.isna(), "")
+    return text.mask(text == best, "**" + text + "**")
 
 
 def overview() -> str:
@@ -171,11 +172,10 @@ def rating_rows(rows: pd.DataFrame, data: str) -> pd.DataFrame:
         rows: of a run of the second series.
         data: name of its data set, see `PUBLISHED`.
     """
-    told = rows["setting"].isin(["", AS_REPORTED]) | rows["setting"].str.endswith(
-        CHAINS
-    )
+    settings = rows["setting"]
+    rows = rows[settings.isin(["", AS_REPORTED]) | settings.str.endswith(CHAINS)]
     names = rows["model"].map(_name) + " " + rows["setting"]
-    rows = rows.assign(name=names.str.strip(), knows=rows["model"].map(knows))[told]
+    rows = rows.assign(name=names.str.strip(), knows=rows["model"].map(knows))
     found = rows[(rows["metric"] == "rmse") & rows["protocol"].isin(PROTOCOLS)]
     found = found[["name", "knows", "protocol", "value"]].to_numpy().tolist()
     for protocol in PROTOCOLS:
