@@ -15,8 +15,14 @@ def graph(steps: Iterable[Step | Report]) -> Iterator[dict]:
 
     A task is up to date while all that it read (data, parameters, its own cells, the
     parts of lib that it imports, what it requires) and all that it wrote are the same.
+    Those that most others wait for come first.
     """
-    for step in steps:
+    steps = list(steps)
+
+    def waiting(step: Step | Report) -> int:
+        return sum(step.name in other.requires for other in steps)
+
+    for step in sorted(steps, key=waiting, reverse=True):
         yield {
             "basename": step.name,
             "task_dep": step.requires,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from doit import control
 from doit.api import run_tasks as run_with_doit
 from doit.cmd_base import ModuleTaskLoader
 from doit.reporter import ZeroReporter
@@ -15,6 +16,23 @@ from rich.text import Text
 
 EVERY = 10  # seconds between two signs of life where nothing can be rewritten
 EQUALS = "\x1f"  # stands for "=" within doit, which allows none in a task's name
+
+
+class _InOrder(dict):
+    """A set that keeps its order."""
+
+    add = dict.setdefault
+
+
+class _Node(control.ExecNode):
+    """What doit knows of a task; its own set of those that wait has no order."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.waiting_me = _InOrder()
+
+
+control.ExecNode = _Node
 
 
 class Board(ZeroReporter):
@@ -138,6 +156,8 @@ def silent(line: str) -> None:
 
 def run_tasks(tasks: list[dict], board: Board, jobs: int) -> dict[str, Exception]:
     """Do tasks that are not up to date, each after those it depends on.
+
+    Of those that can begin, the first of the list does.
 
     Args:
         tasks: as doit takes them, each with a `basename` and one action, which may

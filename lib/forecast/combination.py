@@ -11,7 +11,9 @@ ones: estimated on a dozen slots, they err more than equality does (Smith and Wa
 2009, "A simple explanation of the forecast combination puzzle").
 """
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -111,11 +113,18 @@ def companions(
             for another metric are called `lightgbm_<metric>`.
         since: first slot that is forecast; rows before it stay zero.
     """
-    counts = grid.counts
-    lags = lightgbm_forecasts(counts, split, metrics, since=since, **calendar(grid))
+    given, since_then = (data, grid.counts, split), {"since": since}
+    # Most of their work is done in LightGBM and numpy, which let other threads run.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        trees = threads.submit(
+            lightgbm_forecasts, *given[1:], metrics, **since_then, **calendar(grid)
+        )
+        residual = threads.submit(residual_trees, *given, **since_then)
+        linear = threads.submit(linear_forecast, *given, **since_then)
+    lags = trees.result()
     return {
-        "linear": linear_forecast(data, counts, split, since=since),
-        "lightgbm_residual": residual_trees(data, counts, split, since=since),
+        "linear": linear.result(),
+        "lightgbm_residual": residual.result(),
         "lightgbm": lags.pop("cross_entropy"),
     } | {f"lightgbm_{metric}": fitted for metric, fitted in lags.items()}
 

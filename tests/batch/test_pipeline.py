@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from dodo import graph
 from lib.batch import run as runs
-from lib.batch.runner import duration
+from lib.batch.runner import Board, duration, run_tasks, silent
 from lib.errors import UserError
 from lib.parameters import Parameter, coerce, declared
 from tests.batch.small_series import TRAIN, run, start, times
@@ -172,6 +174,33 @@ def test_dependencies_come_from_metadata(tmp_path):
     assert [step.name for step in part] == ["01_a", "03_c"]
     with pytest.raises(UserError, match="04_d: no such notebook"):
         runs.plan(runs.Run("sample", "week", folder=tmp_path, only=("04_d",)))
+
+
+def test_what_most_others_wait_for_comes_first(tmp_path):
+    requires = {"01_a": [], "02_b": ["01_a"], "03_c": ["01_a"], "04_d": ["03_c"]}
+    for name, before in requires.items():
+        book = new_notebook()
+        book.metadata["requires"] = before
+        nbformat.write(book, tmp_path / f"{name}.ipynb")
+    steps = runs.plan(runs.Run("sample", "week", folder=tmp_path))
+    order = [task["basename"] for task in graph(steps)]
+    assert order == ["01_a", "03_c", "02_b", "04_d", "report"]
+
+
+def test_tasks_that_wait_begin_in_the_order_of_their_list():
+    names, began = ["first", *"hgfedcba"], []
+    tasks = [
+        {
+            "basename": name,
+            "actions": [partial(began.append, name)],
+            "task_dep": ["first"] if name != "first" else [],
+        }
+        for name in names
+    ]
+    files, seconds = dict.fromkeys(names, Path("none")), dict.fromkeys(names)
+    with Board(files, seconds, silent) as board:
+        assert not run_tasks(tasks, board, jobs=1)
+    assert began == names
 
 
 def test_a_notebook_that_reads_other_files_follows_them(place):
