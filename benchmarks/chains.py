@@ -27,6 +27,7 @@ RESULTS = Path(__file__).parent / "results" / "chains.csv"
 PAGE = ROOT / "docs" / "protocols.md"
 START, END = "<!-- chains: made by benchmarks/chains.py -->", "<!-- end of chains -->"
 RANKS, SWEEPS, SEEDS, WARMUP = (12, 16, 24), (100, 150, 200), range(3), 20
+LIKELIHOODS = (GAUSSIAN, ORDINAL)
 
 
 def forecasts(fitted, held_out, data, **settings) -> tuple[np.ndarray, float]:
@@ -40,7 +41,7 @@ def forecasts(fitted, held_out, data, **settings) -> tuple[np.ndarray, float]:
     seconds, states, found = process_time() - start, model.arrays, []
     for k in range(sweeps - WARMUP):  # one state at a time
         model.arrays = {
-            name: array if name == "levels" else array[k : k + 1]
+            name: array[k : k + 1] if name.split("_")[0] in LIKELIHOODS else array
             for name, array in states.items()
         }
         found.append(model.predict(held_out))
@@ -55,7 +56,7 @@ def measure(folder: str) -> None:
     truth, rows = held_out[RATING].to_numpy(), []
     for rank in RANKS:
         chains, seconds = {}, {}
-        for kind, seed in product((GAUSSIAN, ORDINAL), SEEDS):
+        for kind, seed in product(LIKELIHOODS, SEEDS):
             settings = dict(rank=rank, likelihoods=[kind], seed=seed)
             chains[kind, seed], seconds[kind] = forecasts(
                 fitted, held_out, data, **settings
