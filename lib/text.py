@@ -53,7 +53,7 @@ def number(value: float, decimals: int = 4, sign: str = "") -> str:
     """
     whole = len(f"{abs(value):.0f}")
     decimals = decimals if whole == 1 else max(0, min(decimals, 4 - whole))
-    return f"{value:{sign}.{decimals}f}"
+    return f"{value:{sign}z.{decimals}f}"  # z: no minus before a zero
 
 
 def plural(word: str) -> str:

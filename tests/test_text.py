@@ -61,6 +61,7 @@ def test_a_number_from_ten_on_has_four_digits():
     told = ["6.7721", "-0.0012", "10.00", "10.65", "-199.7", "2346", "1000000"]
     assert [number(value) for value in values] == told
     assert number(68.0492, sign="+") == "+68.05" and number(0.5, 3) == "0.500"
+    assert number(-0.00001) == "0.0000"
 
 
 def test_of_a_long_path_the_end_stays():

@@ -88,8 +88,8 @@ def forecast_table(path: Path, meta: dict) -> NotebookNode | None:
         shown[f"{level} % interval"] = [
             f"{low:,}–{high:,}" for low, high in ends.values
         ]
-    change = rows["change"].map("{:+,.0f}".format).mask(rows["new"], "new")
-    shown["change"] = change
+    change = rows["change"].round().map(lambda n: f"{n:+,.0f}" if n else "0")
+    shown["change"] = change.mask(rows["new"], "new")
     text = f"Forecast for the slot {shown_text(rows['slot'].iloc[0])}: "
     text += f"the {len(rows)} {plural(item)} with the most requests, the intervals of "
     text += "their number, and the change since the last slot"

@@ -176,6 +176,7 @@ def test_first_page_tells_findings_and_the_next_slot(tmp_path):
     forecast = forecast.assign(share=0.0123, expected=61.5, low50=55, high50=70.4)
     forecast = forecast.assign(low95=40, high95=90, change=3.7)
     forecast["new"] = [True] + [False] * 11
+    forecast.loc[2, "change"] = -0.3
     forecast.to_csv(tmp_path / "forecast.csv", index=False)
     text = front_page(tmp_path, META, [])
     assert any("nats per request" in line for line in text["abstract"])
@@ -185,7 +186,7 @@ def test_first_page_tells_findings_and_the_next_slot(tmp_path):
     assert len(body) == 10
     cells = [cell.text for cell in body[0]]
     assert cells == ["1", "<b>First</b>", "1.23", "62", "55–70", "40–90", "new"]
-    assert [cell.text for cell in body[1]][-1] == "+4"
+    assert [body[row][-1].text for row in (1, 2)] == ["+4", "0"]
     assert figure.metadata.report.kind == "figure"
     assert forecast_table(tmp_path / "none.csv", META) is None
 
