@@ -32,7 +32,7 @@ class _Node(control.ExecNode):
         self.waiting_me = _InOrder()
 
 
-control.ExecNode = _Node
+control.ExecNode = _Node  # ty: ignore[invalid-assignment]
 
 
 class Board(ZeroReporter):

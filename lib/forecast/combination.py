@@ -113,14 +113,14 @@ def companions(
             for another metric are called `lightgbm_<metric>`.
         since: first slot that is forecast; rows before it stay zero.
     """
-    given, since_then = (data, grid.counts, split), {"since": since}
+    counts, known = grid.counts, calendar(grid)
     # Most of their work is done in LightGBM and numpy, which let other threads run.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         trees = threads.submit(
-            lightgbm_forecasts, *given[1:], metrics, **since_then, **calendar(grid)
+            lightgbm_forecasts, counts, split, metrics, since=since, **known
         )
-        residual = threads.submit(residual_trees, *given, **since_then)
-        linear = threads.submit(linear_forecast, *given, **since_then)
+        residual = threads.submit(residual_trees, data, counts, split, since=since)
+        linear = threads.submit(linear_forecast, data, counts, split, since=since)
     lags = trees.result()
     return {
         "linear": linear.result(),

@@ -10,12 +10,11 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from lib.recommenders.rating.entities import Profile
-from lib.recommenders.rating.gibbs import Design, Sampler, Side, expected_rating
+from lib.recommenders.rating.gibbs import Design, Sampler, Side
 from lib.recommenders.rating.model import KNOWS, RatingModel
 from lib.recommenders.rating.side_features import day_keys, demographic_flags, features
 from lib.schema import RATING, TIMESTAMP
 
-GAUSSIAN, ORDINAL = "gaussian", "ordinal"
 DAYS = ("day", "user_day")
 TICK = 0.2  # seconds
 
@@ -80,8 +79,7 @@ class BayesianFM(RatingModel):
         "draws": 65,  # states kept of each chain, spread evenly over the rest
         "knows": "features",
         "user_noise": True,  # let every user have a noise level
-        "likelihoods": (GAUSSIAN,),  # that, ORDINAL or both; predictions are averaged
-        "chains": 2,  # of each likelihood, with random numbers of their own
+        "chains": 2,  # each with random numbers of its own; predictions are averaged
         "seed": 0,
     }
 
@@ -98,8 +96,6 @@ class BayesianFM(RatingModel):
         s = self.settings
         s["warmup"] = min(s["warmup"], s["sweeps"] - 1)
         s["draws"] = min(s["draws"], s["sweeps"] - s["warmup"])
-        s["likelihoods"] = list(s["likelihoods"])
-        self.kinds = [kind for kind in s["likelihoods"] for _ in range(s["chains"])]
         place = list(KNOWS).index(s["knows"])
         self.reads_history, self.reads_side, self.reads_days = (
             place >= k for k in (1, 2, 3)
@@ -110,17 +106,15 @@ class BayesianFM(RatingModel):
         d, total = s["rank"] + 1, 0.0
         for rows in shape:
             # per chain a precision matrix of each entity in several copies, and draws
-            total += 8 * rows * d * (4 * d + 1.5 * s["draws"]) * len(self.kinds)
+            total += 8 * rows * d * (4 * d + 1.5 * s["draws"]) * s["chains"]
         if self.reads_history:  # eigenvectors of the features, in `gibbs.SidePrior`
             total += 2 * 8 * (3 * min(shape) ** 2 + min(shape) * max(shape))
         return total + 250 * self.catalogue.seen.nnz
 
     def _fit(self, ratings: pd.DataFrame) -> None:
-        s = self.settings
         u, i = self.catalogue.locate(ratings)
         values = ratings[RATING].to_numpy()
-        self.arrays = {"levels": np.unique(values)}
-        groups = []
+        self.arrays, groups = {}, []
         if self.reads_days:
             keys = day_keys(u, ratings[TIMESTAMP].to_numpy())
             for name, key in zip(DAYS, keys, strict=True):
@@ -133,12 +127,10 @@ class BayesianFM(RatingModel):
         ]
         sides = Side(both[0][0]), Side(both[1][0])
         chains = self._chains(Design((u, i), values, sides, groups))
-        for kind in s["likelihoods"]:
-            own = [c for k, c in zip(self.kinds, chains, strict=True) if k == kind]
-            states = [state for chain in own for state in chain]
-            for name in states[0]:
-                stacked = np.stack([state[name] for state in states])
-                self.arrays[f"{kind}_{name}"] = stacked.astype("float32")
+        states = [state for chain in chains for state in chain]
+        for name in states[0]:
+            stacked = np.stack([state[name] for state in states])
+            self.arrays[name] = stacked.astype("float32")
 
     def _chains(self, design: Design) -> list[list[dict[str, np.ndarray]]]:
         """The kept states of all chains, which run in threads, one per core.
@@ -146,11 +138,11 @@ class BayesianFM(RatingModel):
         The matrices are small: threads of a single product only wait for each other.
         """
         stop, lock, done = Event(), Lock(), count(1)
-        threads = min(len(self.kinds), os.cpu_count() or 1)
-        with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        number, cores = self.settings["chains"], os.cpu_count() or 1
+        with threadpool_limits(1), ThreadPoolExecutor(min(number, cores)) as pool:
             chains = [
-                pool.submit(self._run, design, number, stop, lock, done)
-                for number in range(len(self.kinds))
+                pool.submit(self._run, design, chain, stop, lock, done)
+                for chain in range(number)
             ]
             try:
                 while wait(chains, TICK).not_done:  # an interrupt is heard in between
@@ -159,12 +151,11 @@ class BayesianFM(RatingModel):
                 stop.set()
         return [chain.result() for chain in chains]
 
-    def _run(self, design, number, stop, lock, done) -> list[dict[str, np.ndarray]]:
-        s, ordinal = self.settings, self.kinds[number] == ORDINAL
-        seed = [s["seed"], number]
-        sampler = Sampler(design, s["rank"], ordinal, s["user_noise"], seed)
+    def _run(self, design, chain, stop, lock, done) -> list[dict[str, np.ndarray]]:
+        s = self.settings
+        sampler = Sampler(design, s["rank"], s["user_noise"], [s["seed"], chain])
         kept = np.linspace(s["warmup"], s["sweeps"] - 1, s["draws"]).round()
-        total, states = s["sweeps"] * len(self.kinds), []
+        total, states = s["sweeps"] * s["chains"], []
         for sweep in range(s["sweeps"]):
             if stop.is_set():
                 break
@@ -186,12 +177,9 @@ class BayesianFM(RatingModel):
             "movie": movie,
             "profile": profile,
             "mean": np.array(sampler.mean),
-            "deviation": np.append(sampler.deviations(), sampler.alpha**-0.5),
         }
         for number, effect in enumerate(sampler.days):
             state[f"days_{number}"] = np.append(effect.values, 0.0)
-        if sampler.cutpoints:
-            state["cuts"] = sampler.cutpoints.cuts.copy()
         return state
 
     def _predict(self, u, i, times):
@@ -224,23 +212,16 @@ class BayesianFM(RatingModel):
             groups: positions of day effects, arrays (n,).
             user_rows: (draw, name) → the array `name` for the user of each row.
         """
-        total, count = np.zeros(len(i)), 0
-        for likelihood in self.settings["likelihoods"]:
-            for k in range(len(self.arrays[f"{likelihood}_mean"])):
+        total, draws = np.zeros(len(i)), len(self.arrays["mean"])
+        for k in range(draws):
 
-                def draw(name, k=k, chain=likelihood):
-                    return self.arrays[f"{chain}_{name}"][k]
+            def draw(name, k=k):
+                return self.arrays[name][k]
 
-                user, movie = user_rows(draw, "user"), draw("movie")[i]
-                fitted = np.einsum("nk,nk->n", user[:, 1:], movie[:, 1:])
-                fitted += user[:, 0] + movie[:, 0]
-                for number, group in enumerate(groups):
-                    fitted += draw(f"days_{number}")[group]
-                if likelihood == ORDINAL:
-                    noise = user_rows(draw, "deviation")
-                    levels = self.arrays["levels"]
-                    total += expected_rating(levels, draw("cuts"), fitted, noise)
-                else:
-                    total += self._clip(draw("mean") + fitted)
-                count += 1
-        return total / count
+            user, movie = user_rows(draw, "user"), draw("movie")[i]
+            fitted = np.einsum("nk,nk->n", user[:, 1:], movie[:, 1:])
+            fitted += user[:, 0] + movie[:, 0]
+            for number, group in enumerate(groups):
+                fitted += draw(f"days_{number}")[group]
+            total += self._clip(draw("mean") + fitted)
+        return total / draws

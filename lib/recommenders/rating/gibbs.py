@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.special import ndtr, ndtri
 from scipy.stats import wishart
 
-TINY = 1e-12
 SHORT = "float32"  # of large sums that noise of far more than 1e-7 is added to
 NOISE_DEGREES = 10.0  # how firmly the users' noise levels are drawn to a common one
 
@@ -122,13 +120,13 @@ class Sampler:
 
     The prior mean of (b_u, p_u) is linear in the user's features, that of (b_i, q_i) in
     the movie's, which makes this a factorization machine over ids and features. y is
-    the rating minus the mean (gaussian) or a latent value cut into ratings (ordinal).
+    the rating minus the mean.
 
     References: Rendle, "Factorization machines with libFM", TIST 3(3), 2012; Salakhut-
     dinov and Mnih, "Bayesian probabilistic matrix factorization using MCMC", ICML 2008.
     """
 
-    def __init__(self, design: Design, rank: int, ordinal: bool, user_noise, seed):
+    def __init__(self, design: Design, rank: int, user_noise: bool, seed):
         self.rng = np.random.default_rng(seed)
         self.design, self.user_noise = design, user_noise
         u, i = design.rows
@@ -138,12 +136,8 @@ class Sampler:
         self.days = [DayEffect(group) for group in design.groups]
         self.noise = np.ones(len(self.user.vectors))  # relative precision of each user
         self.alpha = 1.0  # precision of an average user's noise
-        self.cutpoints = Cutpoints(design.ratings) if ordinal else None
-        self.mean = 0.0 if ordinal else float(design.ratings.mean())
+        self.mean = float(design.ratings.mean())
         self.targets = design.ratings - self.mean
-        if self.cutpoints:
-            self.targets = self.cutpoints.middles()
-        self.swept = 0
 
     def sweep(self) -> None:
         """Draws every unknown once, given all others."""
@@ -163,30 +157,17 @@ class Sampler:
             effect.draw(self.targets - fitted - shifts, weights, self.rng)
             shifts = shifts + effect.values[effect.group]
         self._draw_noise(fitted + shifts)
-        self.swept += 1
 
     def _draw_noise(self, fitted: np.ndarray) -> None:
         u = self.design.rows[0]
-        if self.cutpoints:
-            deviations = self.deviations()[u]
-            if self.swept:  # the first fit is too rough to move the cuts by
-                self.cutpoints.draw(fitted, deviations, self.rng)
-            low, high = self.cutpoints.bounds()
-            low, high = (low - fitted) / deviations, (high - fitted) / deviations
-            self.targets = fitted + deviations * draw_truncated(low, high, self.rng)
         squares = np.square(self.targets - fitted)
-        if not self.cutpoints:  # the latent scale is free, so its noise is fixed at 1
-            energy = np.sum(self.noise[u] * squares)
-            self.alpha = self.rng.gamma(1 + len(u) / 2, 1 / (1 + energy / 2))
+        energy = np.sum(self.noise[u] * squares)
+        self.alpha = self.rng.gamma(1 + len(u) / 2, 1 / (1 + energy / 2))
         if self.user_noise:
             count = np.bincount(u, minlength=len(self.noise))
             energy = self.alpha * np.bincount(u, squares, len(self.noise))
             shape = (NOISE_DEGREES + count) / 2
             self.noise = self.rng.gamma(shape, 2 / (NOISE_DEGREES + energy))
-
-    def deviations(self) -> np.ndarray:
-        """Standard deviation of each user's noise on the scale of y, (users,)."""
-        return 1 / np.sqrt(self.alpha * self.noise)
 
 
 def draw_normals(precision: np.ndarray, linear: np.ndarray, rng) -> np.ndarray:
@@ -203,20 +184,6 @@ def draw_normals(precision: np.ndarray, linear: np.ndarray, rng) -> np.ndarray:
     factor = np.linalg.cholesky(precision)  # P = L Lᵀ, so P⁻¹ L z has covariance P⁻¹
     noise = factor @ rng.standard_normal((*linear.shape, 1))
     return np.linalg.solve(precision, linear[..., None] + noise)[..., 0]
-
-
-def draw_truncated(lower: np.ndarray, upper: np.ndarray, rng) -> np.ndarray:
-    """Draws of N(0, 1) between two bounds, by inversion of the distribution function.
-
-    The upper tail is mirrored to the lower one, where the function keeps its digits.
-    """
-    mirrored = lower > 0
-    low = np.where(mirrored, -upper, lower)
-    high = np.where(mirrored, -lower, upper)
-    start, end = ndtr(low), ndtr(high)
-    draws = ndtri(np.clip(start + (end - start) * rng.random(len(low)), TINY, 1 - TINY))
-    draws = np.clip(draws, low, high)
-    return np.where(mirrored, -draws, draws)
 
 
 class SidePrior:
@@ -268,68 +235,3 @@ class SidePrior:
         degrees = d + rows + len(self.weights)
         draw = wishart(df=degrees, scale=np.linalg.inv(scatter)).rvs(random_state=rng)
         return np.atleast_2d(draw)
-
-
-class Cutpoints:
-    """Borders between neighbouring ratings on the latent scale of an ordinal probit.
-
-    P(rating ≤ level_c | f, s) = Φ((cut_c − f) / s) for a latent value f with standard
-    deviation s. The cuts move by random-walk Metropolis steps with the latent values
-    integrated out; the step width adapts to accept about every third proposal.
-
-    Reference: Albert and Chib, JASA 88, 1993; Cowles, Statistics and Computing 6, 1996.
-    """
-
-    def __init__(self, ratings: np.ndarray):
-        self.levels, self.classes = np.unique(ratings, return_inverse=True)
-        counts = np.bincount(self.classes)
-        # 1.3: the latent values spread about that much around zero.
-        self.cuts = 1.3 * ndtri(np.cumsum(counts)[:-1] / counts.sum())
-        self.step = 0.006
-
-    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper border of every row's rating, both (rows,)."""
-        borders = np.concatenate([[-np.inf], self.cuts, [np.inf]])
-        return borders[self.classes], borders[self.classes + 1]
-
-    def middles(self) -> np.ndarray:
-        """A first latent value for every row: the middle of its interval."""
-        padded = np.r_[self.cuts[0] - 1, self.cuts, self.cuts[-1] + 1]
-        return ((padded[:-1] + padded[1:]) / 2)[self.classes]
-
-    def draw(self, fitted: np.ndarray, deviations: np.ndarray, rng) -> None:
-        """Moves the cuts given latent means and standard deviations (rows,)."""
-        current = self._log_likelihood(fitted, deviations)
-        for _ in range(2):
-            before = self.cuts
-            self.cuts = before + self.step * rng.standard_normal(len(before))
-            proposed = -np.inf
-            if np.all(np.diff(self.cuts) > 0):
-                proposed = self._log_likelihood(fitted, deviations)
-            if np.log(rng.random()) < proposed - current:
-                current, self.step = proposed, self.step * 1.1
-            else:
-                self.cuts, self.step = before, self.step * 0.95
-
-    def _log_likelihood(self, fitted, deviations) -> float:
-        low, high = self.bounds()
-        mass = ndtr((high - fitted) / deviations) - ndtr((low - fitted) / deviations)
-        return float(np.log(np.maximum(mass, 1e-300)).sum())
-
-
-def expected_rating(levels, cuts, fitted, deviations) -> np.ndarray:
-    """Mean rating under an ordinal probit: highest level − Σ_c gap_c · P(≤ level_c).
-
-    Args:
-        levels: ratings, ascending, (c,).
-        cuts: borders between them, (c − 1,).
-        fitted: latent means, (rows,).
-        deviations: latent standard deviations, (rows,).
-
-    Returns:
-        Stars, (rows,).
-    """
-    result = np.full(len(fitted), levels[-1], dtype=float)
-    for gap, cut in zip(np.diff(levels), cuts, strict=True):
-        result -= gap * ndtr((cut - fitted) / deviations)
-    return result

@@ -7,18 +7,10 @@ from time import sleep
 
 import numpy as np
 import pytest
-from scipy import sparse, stats
+from scipy import sparse
 
 from lib.recommenders.rating.bayesian_fm import STEPS, BayesianFM
-from lib.recommenders.rating.gibbs import (
-    Cutpoints,
-    Sampler,
-    Side,
-    SidePrior,
-    draw_normals,
-    draw_truncated,
-    expected_rating,
-)
+from lib.recommenders.rating.gibbs import Sampler, Side, SidePrior, draw_normals
 from lib.recommenders.rating.model import KNOWS, rmse
 from lib.schema import RATING
 from tests.recommenders.small import small_data
@@ -38,22 +30,6 @@ def test_normals_have_the_mean_and_covariance_asked_for():
     assert np.cov(draws.T) == pytest.approx(covariance, abs=0.03)
 
 
-@pytest.mark.parametrize("low, high", [(-0.5, 1.0), (2.0, 3.0), (4.0, np.inf)])
-def test_truncated_draws_stay_inside_and_have_the_right_mean(low, high):
-    count = 20_000
-    rng = np.random.default_rng(1)
-    draws = draw_truncated(np.full(count, low), np.full(count, high), rng)
-    assert draws.min() >= low and draws.max() <= high
-    assert draws.mean() == pytest.approx(stats.truncnorm(low, high).mean(), abs=0.02)
-
-
-def test_truncated_draws_are_finite_far_out():
-    draws = draw_truncated(
-        np.array([-np.inf, 30.0]), np.array([-30.0, np.inf]), np.random.default_rng(0)
-    )
-    assert draws[0] <= -30 and draws[1] >= 30 and np.isfinite(draws).all()
-
-
 @pytest.mark.parametrize("rows, columns", [(30, 8), (8, 30)])
 def test_side_weights_follow_their_posterior(rows, columns):
     """With Λ = 1 and λ fixed the posterior is ridge regression."""
@@ -70,30 +46,6 @@ def test_side_weights_follow_their_posterior(rows, columns):
     variance = np.einsum("ij,jk,ik->i", x, np.linalg.inv(system), x)
     assert np.mean(draws, axis=0) == pytest.approx(expected, abs=0.07)
     assert np.var(draws, axis=0) == pytest.approx(variance, rel=0.15)
-
-
-def test_cutpoints_stay_in_order_and_find_the_truth():
-    rng = np.random.default_rng(3)
-    latent = rng.standard_normal(4000) * 1.2
-    truth = np.array([-1.0, 0.3, 1.5])
-    noisy = latent + rng.standard_normal(4000)
-    cut = Cutpoints(np.searchsorted(truth, noisy) + 1.0)
-    cut.cuts = np.array([-0.5, 0.0, 0.5])
-    drawn = []
-    for _ in range(400):
-        cut.draw(latent, np.ones(4000), rng)
-        assert (np.diff(cut.cuts) > 0).all()
-        drawn.append(cut.cuts)
-    assert np.mean(drawn[200:], axis=0) == pytest.approx(truth, abs=0.1)
-
-
-def test_expected_rating_is_the_mean_of_the_distribution():
-    levels, cuts = np.array([0.5, 1.0, 3.0]), np.array([-0.2, 0.9])
-    fitted, deviation = np.array([0.4]), np.array([1.3])
-    below = stats.norm.cdf((cuts - 0.4) / 1.3)
-    masses = np.diff(np.r_[0, below, 1])
-    found = expected_rating(levels, cuts, fitted, deviation)
-    assert found == pytest.approx([masses @ levels])
 
 
 def test_every_step_runs_and_side_features_pay(tmp_path):
@@ -138,7 +90,7 @@ def test_chains_differ_and_are_averaged(tmp_path):
         return model.fit(data.ratings, data.users, data.movies)
 
     one, two = forecast(chains=1), forecast(chains=2)
-    assert two.arrays["gaussian_user"].shape[0] == 10
+    assert two.arrays["user"].shape[0] == 10
     halves = []
     for k in range(2):
         half = BayesianFM(**one.settings)
