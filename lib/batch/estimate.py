@@ -1,9 +1,9 @@
 """About how long a first report takes: a rough guess from the size of the grid.
 
 On two cores, with the usual parameters: what is spent whatever the data are, and what
-each cell of the grid, slots × items, adds. Few reports were measured, on machines that
-had other work: the sample, with fewer epochs, took 14 minutes of processor time and 21
-by the clock, 26 million requests by month 57 and 109 (`benchmarks/scale.py`).
+each cell of the grid, slots × items, adds. Few reports were measured: the sample, with
+fewer epochs, took 11 minutes of processor time and 7 by the clock on an idle machine;
+26 million requests by month 57 and 109 beside other work (`benchmarks/scale.py`).
 """
 
 import os
