@@ -6,7 +6,6 @@ of the slots chooses parameters and weights.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,18 +85,16 @@ def train_members(
         metrics: what the trees on lags are tuned for, see `combination.companions`.
     """
     networks: dict[str, dict[int, Trained]] = {}
+    for cell in CELLS:
+        arguments = data, grid.counts, replace(settings, cell=cell), split
+        name = f"{cell} until slot {split.test.start} seed"
+        networks[cell] = {
+            seed: run(*arguments, seed=seed, folder=folder, name=f"{name} {seed}")
+            for seed in seeds
+        }
+    announce("linear softmax and trees …")
     since = split.validation.start
-    with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(companions, grid, data, split, metrics, since)
-        for cell in CELLS:
-            arguments = data, grid.counts, replace(settings, cell=cell), split
-            name = f"{cell} until slot {split.test.start} seed"
-            networks[cell] = {
-                seed: run(*arguments, seed=seed, folder=folder, name=f"{name} {seed}")
-                for seed in seeds
-            }
-        announce("linear softmax and trees …")
-        others = waiting.result()
+    others = companions(grid, data, split, metrics, since)
     forecasts = {
         cell: mean_forecast(trained, since) for cell, trained in networks.items()
     }

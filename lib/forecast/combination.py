@@ -11,9 +11,7 @@ ones: estimated on a dozen slots, they err more than equality does (Smith and Wa
 2009, "A simple explanation of the forecast combination puzzle").
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -113,18 +111,11 @@ def companions(
             for another metric are called `lightgbm_<metric>`.
         since: first slot that is forecast; rows before it stay zero.
     """
-    counts, known = grid.counts, calendar(grid)
-    # Most of their work is done in LightGBM and numpy, which let other threads run.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        trees = threads.submit(
-            lightgbm_forecasts, counts, split, metrics, since=since, **known
-        )
-        residual = threads.submit(residual_trees, data, counts, split, since=since)
-        linear = threads.submit(linear_forecast, data, counts, split, since=since)
-    lags = trees.result()
+    counts = grid.counts
+    lags = lightgbm_forecasts(counts, split, metrics, since=since, **calendar(grid))
     return {
-        "linear": linear.result(),
-        "lightgbm_residual": residual.result(),
+        "linear": linear_forecast(data, counts, split, since=since),
+        "lightgbm_residual": residual_trees(data, counts, split, since=since),
         "lightgbm": lags.pop("cross_entropy"),
     } | {f"lightgbm_{metric}": fitted for metric, fitted in lags.items()}
 
