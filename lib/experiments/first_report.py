@@ -96,21 +96,20 @@ def reproduce(table: pd.DataFrame, epochs) -> tuple[pd.DataFrame, pd.DataFrame]:
         [keras.Input(x.shape[1:]), keras.layers.LSTM(50), keras.layers.Dense(1)]
     )
     model.compile(optimizer="adam", loss="mae", jit_compile=False)
-    rows, losses = [], []
-    starts = range(0, split, BATCH)
-    sizes = [min(BATCH, split - start) for start in starts]
+    errors, losses = [], []
+    cuts = range(BATCH, split, BATCH)
+    batches = list(
+        zip(np.split(x[:split], cuts), np.split(y[:split], cuts), strict=True)
+    )
     # `fit` would spend nearly all of its time on setting up each short epoch.
     for epoch in range(1, max(epochs) + 1):
-        each = [
-            model.train_on_batch(x[start : start + size], y[start : start + size])
-            for start, size in zip(starts, sizes, strict=True)
-        ]
-        loss = np.average(each, weights=sizes)
+        each = [model.train_on_batch(*batch) for batch in batches]
+        loss = np.average(each, weights=[len(rows) for rows, _ in batches])
         losses.append((loss, model.test_on_batch(x[test], y[test])))
         if epoch in epochs:
             error = model.predict_on_batch(x[test])[:, 0] - y[test]
-            rows.append({"epochs": epoch, "rmse": float(np.sqrt(np.mean(error**2)))})
-    result = pd.DataFrame(rows).set_index("epochs")
+            errors.append({"epochs": epoch, "rmse": float(np.sqrt(np.mean(error**2)))})
+    result = pd.DataFrame(errors).set_index("epochs")
     result["reported"] = pd.Series(REPORTED)
     repeated = x[test][:, 0, table.columns.get_loc(SLOT)]
     result["repeat_previous_row"] = float(np.sqrt(np.mean((repeated - y[test]) ** 2)))

@@ -112,6 +112,7 @@ def companions(
         since: first slot that is forecast; rows before it stay zero.
     """
     counts = grid.counts
+    # Not in threads: LightGBM 4.7 has crashed where two of them trained at once.
     lags = lightgbm_forecasts(counts, split, metrics, since=since, **calendar(grid))
     return {
         "linear": linear_forecast(data, counts, split, since=since),
