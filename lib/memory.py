@@ -11,6 +11,7 @@ import psutil
 from lib.errors import UserError
 
 LEAST = 1_500_000_000  # bytes of address space; libraries map 0.8 GB before any data
+A_NOTEBOOK, A_MOVIE = 10**9, 45_000  # bytes that one holds, see benchmarks/scale.py
 THREADS = ("POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT")
 MOST_THREADS = max(256, os.cpu_count() or 1)
 
@@ -76,6 +77,11 @@ def free_memory(groups: Path = Path("/sys/fs/cgroup"), own: str | None = None) -
         except (OSError, ValueError, KeyError):
             continue  # no group here, or one without a limit
     return max(min(free), 0)
+
+
+def of_a_notebook(movies: int) -> int:
+    """Bytes that a notebook's process, or a worker of it, is expected to hold."""
+    return A_NOTEBOOK + A_MOVIE * movies
 
 
 class Room:

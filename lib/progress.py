@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
+PROGRESS = "POPULARITY_PROGRESS"  # names the file of a notebook that a batch runs
 SECONDS = 5  # between two lines of a long step
 QUIET = 10  # seconds between two lines where they cannot replace one another
 
@@ -17,7 +18,7 @@ def announce(line: str) -> None:
     The line goes to whoever runs the notebooks in a batch, or to the terminal; a
     notebook that somebody works in keeps no lines that change from run to run.
     """
-    path = os.environ.get("POPULARITY_PROGRESS")
+    path = os.environ.get(PROGRESS)
     if path:
         with open(path, "a", encoding="utf-8") as file:
             file.write(line + "\n")

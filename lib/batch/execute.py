@@ -16,8 +16,8 @@ from nbclient.exceptions import DeadKernelError
 from lib import paths
 from lib.errors import UserError
 from lib.paths import shown
+from lib.progress import PROGRESS
 
-PROGRESS = "POPULARITY_PROGRESS"
 THREADS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

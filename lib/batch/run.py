@@ -26,11 +26,10 @@ from lib.batch import stamps
 from lib.batch.runner import Board, run_tasks
 from lib.errors import UserError
 from lib.files import refuse_strange
-from lib.memory import Room
+from lib.memory import Room, of_a_notebook
 from lib.paths import shown
 
 RUN_NAME = re.compile(rf"[A-Za-z0-9][\w.+=-]{{0,{2 * paths.LONGEST - 60}}}")
-A_NOTEBOOK, A_MOVIE = 10**9, 45_000  # bytes that one holds, see benchmarks/scale.py
 ROOM = Room()
 NAMES = ("DATASET", "SLOT", "RUN_NAME")  # said once for a run, not as parameters
 
@@ -336,8 +335,7 @@ class Step:
         number = self.name.split("_")[0]
         before = stamps.output_files(self.run.key, number)
         progress = self.run.state / f"{self.name}.progress"
-        movies = paths.recorded(self.run.key).get("movies", 0)
-        need = A_NOTEBOOK + A_MOVIE * movies
+        need = of_a_notebook(paths.recorded(self.run.key).get("movies", 0))
         with ROOM.taken(need, lambda line: progress.write_text(f"{line}\n", "utf-8")):
             began = time.perf_counter()
             which = (self.source, self.executed, self.given)

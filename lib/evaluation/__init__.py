@@ -4,7 +4,7 @@ from lib import names_of
 
 __all__, __getattr__ = names_of(
     __name__,
-    evaluate=("evaluate_rolling", "compare", "scores_by_split", "check_no_leak"),
+    evaluate=("compare", "scores_by_split", "check_no_leak"),
     metrics=("METRICS", "per_slot_scores", "score"),
     bootstrap=("rmse_interval",),
     splits=("time_split", "rolling_origins"),

@@ -5,7 +5,7 @@ counts (T, M), split → predicted shares (T, M), row t from rows before t. What
 or chooses must come from slots before `split.test`; `check_no_leak` finds out.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,32 +80,6 @@ def evaluate(forecaster: Forecaster, counts: np.ndarray, split: Split) -> Evalua
         {part: summarise(table) for part, table in tables.items()},
         cold_start(counts, forecast, split.train.stop, split.test),
     )
-
-
-def evaluate_rolling(
-    forecaster: Callable[[np.ndarray, Split], np.ndarray],
-    counts: np.ndarray,
-    origins: Iterable[Split],
-) -> pd.DataFrame:
-    """Score a forecaster from several cut-offs, each with its own fit and tuning.
-
-    At each origin the forecaster is run anew on the slots up to the end of that
-    origin's test block; only the test block is scored.
-
-    Args:
-        forecaster: counts, split → forecasts.
-        counts: (T, M) requests.
-        origins: see `lib.evaluation.splits.rolling_origins`.
-
-    Returns:
-        One row per tested slot: `origin` (0, 1, …), then the columns of
-        `per_slot_scores`; `lib.evaluation.metrics.summarise` turns it into scores.
-    """
-    tables = {}
-    for number, split in enumerate(origins):
-        forecast = run_forecaster(forecaster, counts, split)
-        tables[number] = per_slot_scores(split.seen(counts), forecast, split.test)
-    return _stack(tables, "origin")
 
 
 def judged_on_both(

@@ -11,6 +11,8 @@ import numpy as np
 
 from lib.errors import UserError
 
+PARTS = ("train", "validation", "test")  # in the order of time
+
 
 @dataclass(frozen=True)
 class Split:

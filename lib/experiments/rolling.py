@@ -5,38 +5,62 @@ slots up to the next one (`splits.rolling_origins`). All opponents are tuned ane
 and the pool gets new weights; the networks keep their settings.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lib import paths
-from lib.data.arrays import identity
-from lib.data.grid import Grid
-from lib.evaluation.evaluate import compare, evaluate_rolling, judged_on_both
-from lib.evaluation.metrics import summarise
+from lib.data.grid import Grid, load_grid
+from lib.evaluation.evaluate import compare, judged_on_both
+from lib.evaluation.metrics import per_slot_scores, summarise
 from lib.evaluation.splits import Split, rolling_origins
+from lib.experiments import workers
 from lib.experiments.best import CELLS, train_members
-from lib.experiments.comparison import (
-    FOR_RMSE,
-    MEASURES,
-    POOLED,
-    TUNED_FOR,
-    start_shares,
-)
+from lib.experiments.comparison import FOR_RMSE, MEASURES, TUNED_FOR, start_shares
 from lib.experiments.task import Task, mean_shares
-from lib.forecast.baselines import rolling_naive
+from lib.forecast.baselines import evaluate_naive
 from lib.forecast.combination import pooled
 from lib.forecast.features import build_features
 from lib.forecast.trainer import Settings
+from lib.memory import of_a_notebook
+from lib.progress import every
 
 
-def rolling_tables(
+def begin(
     task: Task, settings: Settings, seeds: Sequence[int], n_origins: int
-) -> tuple[dict[str, pd.DataFrame], dict[str, list[pd.DataFrame]]]:
-    """Every model from several cut-offs, trained, tuned and pooled anew at each.
+) -> list[Callable[[], dict[str, pd.DataFrame]]]:
+    """Begin what `origin_tables` does, at each cut-off, beside what follows.
+
+    Args:
+        task: the run.
+        settings: of the networks, but for the cell.
+        seeds: seeds to average over.
+        n_origins: number of cut-offs, 0 for none.
+
+    Returns:
+        For each cut-off a function that waits for its tables. A cut-off without a slot
+        to train a network on is left out.
+    """
+    counts, calls = task.grid.counts, []
+    for split in rolling_origins(len(counts), n_origins) if n_origins else ():
+        if counts[settings.t_slot : split.train.stop].any():
+            calls.append((task.folder, settings, seeds, split))
+    need = of_a_notebook(counts.shape[1])
+    return workers.begin(_read_and_judge, calls, need)
+
+
+def _read_and_judge(folder: Path, settings, seeds, split: Split) -> dict:
+    """`origin_tables` of a run that is read from disk."""
+    return origin_tables(load_grid(folder), folder, settings, seeds, split)
+
+
+def origin_tables(
+    grid: Grid, folder: Path, settings: Settings, seeds: Sequence[int], split: Split
+) -> dict[str, pd.DataFrame]:
+    """Every model from one cut-off, trained, tuned and pooled anew.
 
     Simple forecasts and LightGBM are tuned for cross-entropy and for the RMSE, see
     `lib.evaluation.evaluate.judged_on_both`. The default forecast `best` pools the
@@ -44,44 +68,56 @@ def rolling_tables(
     of the cut-off.
 
     Args:
-        task: the run.
+        grid: the grid.
+        folder: data/processed/<run>, keeps trainings.
         settings: of the networks, but for the cell.
         seeds: seeds to average over.
-        n_origins: number of cut-offs.
+        split: the cut-off.
 
     Returns:
-        model → per-slot table of `evaluate.evaluate_rolling`; `ensemble` is the mean of
-        all networks' shares. And `ensemble` and `best` → tables of what they would be
-        if each network alone stood for all of them, in place of other seeds, which are
-        not trained here. A cut-off without a slot to train a network on is left out;
-        both are empty where that leaves none.
+        model → measures of each test slot, see `lib.evaluation.metrics`; `ensemble` is
+        the mean of all networks' shares, `best of <cell> alone` the pool in which one
+        network stands for all of them.
     """
-    counts = task.grid.counts
-    origins = [
-        split
-        for split in rolling_origins(len(task.grid.slots), n_origins)
-        if counts[settings.t_slot : split.train.stop].any()
-    ]
-    if not origins:
+    counts = split.seen(grid.counts)
+    found = forecasts(grid, folder, settings, seeds, counts, split)
+    tables = {
+        name: per_slot_scores(counts, q, split.test)
+        for name, q in every(list(found.items()), "measures", "models")
+    }
+    both = tables["lightgbm"], tables.pop(FOR_RMSE)
+    tables["lightgbm"] = judged_on_both(*both)
+    for name, table in evaluate_naive(counts, split, ["test"]).items():
+        tables[name] = table.drop(columns="split")
+    return tables
+
+
+def rolling_tables(
+    cut_offs: Sequence[Callable[[], dict[str, pd.DataFrame]]],
+) -> tuple[dict[str, pd.DataFrame], dict[str, list[pd.DataFrame]]]:
+    """Tables of all cut-offs under each other.
+
+    Args:
+        cut_offs: of `begin`.
+
+    Returns:
+        model → table with the cut-off's number, `origin`. And `ensemble` and `best` →
+        tables of what they would be if each network alone stood for all of them, in
+        place of other seeds, which are not trained here. Both are empty without a
+        cut-off.
+    """
+    parts: dict[str, list] = {}
+    for number, tables_of in enumerate(cut_offs):
+        for name, table in tables_of().items():
+            parts.setdefault(name, []).append(table.assign(origin=number))
+    if not parts:
         return {}, {}
-    memory: dict[tuple, dict[str, np.ndarray]] = {}
-
-    def found(name: str, counts: np.ndarray, split: Split) -> np.ndarray:
-        key = split, identity(counts)
-        if key not in memory:
-            memory[key] = _forecasts(task, settings, seeds, counts, split)
-        return memory[key][name]
-
-    def rolled(name: str) -> pd.DataFrame:
-        return evaluate_rolling(partial(found, name), counts, origins)
-
-    tables = {name: rolled(name) for name in (*POOLED, "ensemble", "best", "start")}
-    tables["lightgbm"] = judged_on_both(tables["lightgbm"], rolled(FOR_RMSE))
+    tables = {name: pd.concat(rows, ignore_index=True) for name, rows in parts.items()}
     draws = {
         "ensemble": [tables[cell] for cell in CELLS],
-        "best": [rolled(_alone(cell)) for cell in CELLS],
+        "best": [tables.pop(_alone(cell)) for cell in CELLS],
     }
-    return tables | rolling_naive(counts, origins), draws
+    return tables, draws
 
 
 def _alone(cell: str) -> str:
@@ -89,8 +125,9 @@ def _alone(cell: str) -> str:
     return f"best of {cell} alone"
 
 
-def _forecasts(
-    task: Task,
+def forecasts(
+    grid: Grid,
+    folder: Path,
     settings: Settings,
     seeds: Sequence[int],
     counts: np.ndarray,
@@ -99,11 +136,20 @@ def _forecasts(
     """What is forecast from one cut-off: name → shares (slots, movies).
 
     Rows before the validation slots are zero, for nothing reads them.
+
+    Args:
+        grid: the grid; its counts are not read.
+        folder: data/processed/<run>, keeps trainings.
+        settings: of the networks, but for the cell.
+        seeds: seeds to average over.
+        counts: (slots, movies) requests up to the last test slot.
+        split: the cut-off.
     """
-    grid, since = _given(task, counts), split.test.start
-    folder = task.folder / "training"
-    data = build_features(grid, split, folder)
-    members = train_members(grid, data, split, folder, settings, seeds, TUNED_FOR)
+    given = replace(grid.until(len(counts)), counts=counts)
+    since = split.test.start
+    data = build_features(given, split, folder)
+    place = folder / "training"
+    members = train_members(given, data, split, place, settings, seeds, TUNED_FOR)
     found, pool = dict(members.forecasts), members.best
     networks = {cell: found[cell] for cell in CELLS}
     for cell, forecast in networks.items():
@@ -114,11 +160,6 @@ def _forecasts(
         "ensemble": mean_shares([*networks.values()], since, np.float32),
         "start": start_shares(data, since),
     }
-
-
-def _given(task: Task, counts: np.ndarray) -> Grid:
-    """The grid as known before the end of the given counts, with these counts."""
-    return replace(task.grid.until(len(counts)), counts=counts)
 
 
 def rolling_scores(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -171,7 +212,7 @@ def stored_rolling_peers(run_name: str, slots: np.ndarray) -> dict[str, pd.DataF
         slots: numbers of the tested slots, which a table must all hold.
 
     Returns:
-        model → table as of `evaluate.evaluate_rolling`; empty where `make peers`
+        model → table as of `rolling_tables`; empty where `make peers`
         has stored none for these cut-offs.
     """
     path = paths.ROOT / "benchmarks" / "results" / f"peers-{run_name}-rolling.csv"

@@ -20,15 +20,13 @@ from lib.evaluation import evaluate as evaluation
 from lib.evaluation import metrics
 from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
-from lib.evaluation.splits import Split, time_split
+from lib.evaluation.splits import PARTS, Split, time_split
 from lib.experiments.ablation import silent_features
 from lib.files import read_network, replacing, seal, sealed
 from lib.forecast import baselines
 from lib.forecast.baselines import Tuned
 from lib.forecast.features import MEANINGS, Features, build_features
 from lib.forecast.trainer import Settings, Trained, run
-
-PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

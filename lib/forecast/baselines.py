@@ -19,7 +19,7 @@ import pandas as pd
 
 from lib.evaluation.evaluate import judged_on_both
 from lib.evaluation.metrics import score_rows, share_errors
-from lib.evaluation.splits import Split
+from lib.evaluation.splits import PARTS, Split
 from lib.forecast.averages import Average, Discounted, Season, Smoothed, Window
 from lib.progress import every
 
@@ -266,7 +266,10 @@ def tune(
 
 
 def naive_tables(
-    tuned: dict[str, dict[str, Tuned]], counts: np.ndarray, split: Split
+    tuned: dict[str, dict[str, Tuned]],
+    counts: np.ndarray,
+    split: Split,
+    parts: Sequence[str] = PARTS,
 ) -> dict[str, pd.DataFrame]:
     """Measures of the tuned baselines in every slot, each at its best.
 
@@ -275,12 +278,13 @@ def naive_tables(
         counts: (T, M) requests.
         split: names the part that a slot belongs to; slot 0 is left out, since nothing
             is known before it.
+        parts: whose slots are wanted.
 
     Returns:
         Name → per-slot table with a column `split`, see `judged_on_both`.
     """
-    parts = {t: part for part, slots in split.parts.items() for t in slots if t}
-    slots = np.array([t for t in parts if counts[t].any()])
+    part_of = {t: part for part in parts for t in split.parts[part] if t}
+    slots = np.array([t for t in part_of if counts[t].any()])
     scored = {"cross_entropy": score_rows, "rmse": share_errors}
     found: dict[tuple, list] = {
         (metric, name): [] for metric in tuned for name in NAIVE
@@ -290,7 +294,7 @@ def naive_tables(
             found[metric, name].append(scored[metric](counts, q, block))
     tables = {key: pd.concat(all_, ignore_index=True) for key, all_ in found.items()}
     for name in NAIVE:
-        tables["cross_entropy", name].insert(0, "split", [parts[t] for t in slots])
+        tables["cross_entropy", name].insert(0, "split", [part_of[t] for t in slots])
     return {
         name: judged_on_both(*(tables[metric, name] for metric in METRICS))
         for name in NAIVE
@@ -313,19 +317,8 @@ def _forecasts(tuned, counts, slots) -> Iterator[tuple[np.ndarray, dict]]:
             run.update(row)
 
 
-def evaluate_naive(counts: np.ndarray, split: Split) -> dict[str, pd.DataFrame]:
-    """`naive_tables` of freshly tuned baselines."""
-    return naive_tables(tune(counts, split), counts, split)
-
-
-def rolling_naive(
-    counts: np.ndarray, origins: Sequence[Split]
+def evaluate_naive(
+    counts: np.ndarray, split: Split, parts: Sequence[str] = PARTS
 ) -> dict[str, pd.DataFrame]:
-    """As `evaluate_naive`, from several cut-offs: tables of `evaluate_rolling`."""
-    found: dict[str, list] = {}
-    for number, split in enumerate(origins):
-        for name, table in evaluate_naive(split.seen(counts), split).items():
-            table = table[table["split"] == "test"].drop(columns="split")
-            table.insert(0, "origin", number)
-            found.setdefault(name, []).append(table)
-    return {name: pd.concat(parts, ignore_index=True) for name, parts in found.items()}
+    """`naive_tables` of freshly tuned baselines."""
+    return naive_tables(tune(counts, split), counts, split, parts)

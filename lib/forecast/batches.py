@@ -16,7 +16,10 @@ class Columns:
     def __init__(self, rows: np.ndarray, kept=None, silent=()):
         self.rows, self.kept, self.silent = rows, kept, silent
 
-    def __getitem__(self, index) -> np.ndarray:
+    def __getitem__(self, index) -> "np.ndarray | Columns":
+        """Rows with the columns to read; a single row (an int) is not read yet."""
+        if isinstance(index, int | np.integer):
+            return Columns(self.rows[index], self.kept, self.silent)
         found = np.array(self.rows[index])
         found[..., list(self.silent)] = 0
         return found if self.kept is None else found[..., self.kept]
@@ -25,11 +28,22 @@ class Columns:
 class SlotBatches(keras.utils.PyDataset):
     """Batches of `batch_size` slots, cut from strided views when they are needed.
 
-    `start_epoch` draws the order of an epoch from (seed, epoch), so that a training
-    that goes on after a stop sees the same batches as one that was never stopped.
+    `start_epoch` draws the slots of an epoch and their order from (seed, epoch), so
+    that a training that goes on after a stop sees the same batches as one that was
+    never stopped.
     """
 
-    def __init__(self, inputs, target, rows, batch_size=1, *, seed=None, weights=None):
+    def __init__(
+        self,
+        inputs,
+        target,
+        rows,
+        batch_size=1,
+        *,
+        seed=None,
+        weights=None,
+        slots_per_epoch=None,
+    ):
         """Keep the views.
 
         Args:
@@ -39,21 +53,23 @@ class SlotBatches(keras.utils.PyDataset):
             batch_size: slots in a batch.
             seed: None for the given order.
             weights: array (slots, ...), what each slot's loss counts; None for 1.
+            slots_per_epoch: of more rows, so many are drawn for an epoch.
         """
         super().__init__()
+        self.slots_per_epoch = slots_per_epoch
         self.inputs, self.target, self.rows = inputs, target, np.asarray(rows)
         self.batch_size, self.seed, self.weights = batch_size, seed, weights
         self.start_epoch(1)
 
     def start_epoch(self, epoch: int) -> None:
-        """Draw the order of an epoch, counted from 1."""
+        """Draw the slots of an epoch, counted from 1, and their order."""
         self.epoch, self.order = epoch, self.rows
         if self.seed is not None:
             rng = np.random.default_rng([self.seed, self.epoch])
-            self.order = rng.permutation(self.rows)
+            self.order = rng.permutation(self.rows)[: self.slots_per_epoch]
 
     def __len__(self):
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, index):
         start = index * self.batch_size

@@ -343,7 +343,7 @@ def build_features(grid: Grid, split: Split, folder: Path | None = None) -> Feat
         made_from.update(identity(array))
     facts, arrays = made_once(
         folder,
-        f"features-{len(grid.slots)}",
+        f"features-{len(grid.slots)}-{split.test.start}",
         made_from.hexdigest(),
         lambda new: _make(grid, split, new),
     )

@@ -38,7 +38,7 @@ from lib.forecast.networks import fresh_model
 from lib.forecast.sequences import JOINT, MANY_TO_MANY, inputs, targets
 
 SAMPLED_LOSSES = ("categorical_crossentropy", "poisson")  # sums over requests
-WHOLE = 20_000  # movies up to which only the mini-batches of type 3 are drawn
+WHOLE = 20_000  # movies up to which only movies of type 3's mini-batches are drawn
 EVENLY = 4  # times as many are drawn for losses that are means over movies
 LEARNT_WITH = (batches, callbacks, features, losses, networks, sequences, start)
 CODE = [module.__file__ for module in LEARNT_WITH]
@@ -53,6 +53,8 @@ class Settings:
         movies_per_slot: movies that a slot brings to a mini-batch of type 3, all where
             there are no more; see `lib.forecast.batches.SampledSlots`.
         epochs: passes over the training slots.
+        slots_per_epoch: of more slots, so many are drawn for a pass where the catalogue
+            has more than WHOLE movies.
     """
 
     cell: str = "lstm"
@@ -67,6 +69,7 @@ class Settings:
     batch_size: int = 1
     movies_per_slot: int = 2048
     epochs: int = 15
+    slots_per_epoch: int = 200
 
 
 @dataclass(frozen=True)
@@ -251,7 +254,10 @@ class _Training:
             watched: whether the loss is only told: slots of equal weight, in order.
         """
         settings, kind = self.settings, self.settings.prediction_type
-        options = {} if watched else {"seed": self.seed, "weights": self.weights}
+        most = settings.slots_per_epoch if self.target.shape[-1] > WHOLE else None
+        options = {"seed": self.seed, "weights": self.weights, "slots_per_epoch": most}
+        if watched:
+            rows, options = rows[:: max(len(rows) // (most or len(rows) or 1), 1)], {}
         size = 1 if watched else settings.batch_size
         arguments = (self.views, self.target, rows, size)
         few, evenly = settings.movies_per_slot, settings.loss not in SAMPLED_LOSSES
@@ -264,7 +270,7 @@ class _Training:
     def model(self) -> keras.Model:
         """A network that has learnt nothing yet."""
         own = asdict(self.settings)
-        for name in ("batch_size", "movies_per_slot", "epochs"):
+        for name in ("batch_size", "movies_per_slot", "epochs", "slots_per_epoch"):
             del own[name]
         return fresh_model(
             own.pop("cell"),

@@ -6,12 +6,11 @@ from scipy.signal import lfilter
 from lib.evaluation import evaluate as evaluation
 from lib.evaluation.bootstrap import paired_difference
 from lib.evaluation.metrics import METRICS, score
-from lib.evaluation.splits import rolling_origins, time_split
+from lib.evaluation.splits import time_split
 from lib.forecast.baselines import (
     NAIVE,
     evaluate_naive,
     forecast,
-    rolling_naive,
     tune,
 )
 
@@ -72,25 +71,14 @@ def test_opponents_meet_every_measure_at_their_best(counts, split):
     assert both["rmse"] <= sharp.scores["validation"]["rmse"]
 
 
-def test_rolling_origins_hand_out_no_later_slot(counts):
-    seen = []
-
-    def forecaster(known, split):
-        seen.append((len(known), split.test.stop))
-        return ewma(known)
-
-    origins = rolling_origins(len(counts), 3)
-    table = evaluation.evaluate_rolling(forecaster, counts, origins)
-    assert seen == [(22, 22), (26, 26), (30, 30)]
-    assert table["slot"].tolist() == list(range(18, 30))
-    assert table["origin"].tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    whole = score(counts, ewma(counts), range(18, 30))
-    assert np.sqrt(table["mse"].mean()) == pytest.approx(whole["rmse"])
-
-
-def test_all_baselines_roll(counts):
-    tables = rolling_naive(counts, rolling_origins(len(counts), 2))
-    assert {len(table) for table in tables.values()} == {12}
+def test_only_the_slots_asked_for_are_measured(counts, split):
+    whole, tested = (
+        evaluate_naive(counts, split),
+        evaluate_naive(counts, split, ["test"]),
+    )
+    for name, table in whole.items():
+        rows = table[table["split"] == "test"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(tested[name], rows)
 
 
 @pytest.mark.parametrize("name", NAIVE)

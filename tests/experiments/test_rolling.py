@@ -1,6 +1,7 @@
 """Rolling cut-offs: every model is fitted anew and meets the same slots."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from lib import paths
 from lib.evaluation.evaluate import check_no_leak
+from lib.evaluation.splits import rolling_origins
 from lib.experiments import best, rolling
 from lib.forecast import boosted_trees as opponents
 from lib.forecast.baselines import NAIVE
@@ -16,6 +18,14 @@ from lib.forecast.trainer import Settings
 from tests.conftest import make_grid
 
 SETTINGS = Settings(epochs=1, units=4)
+
+
+def of_all_cut_offs(task, number):
+    """As the notebook does it, but in this process."""
+    splits = rolling_origins(len(task.grid.slots), number)
+    given = task.grid, task.folder, SETTINGS, [0]
+    made = [partial(rolling.origin_tables, *given, split) for split in splits]
+    return rolling.rolling_tables(made)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,7 +38,7 @@ def few_rounds():
 
 @pytest.fixture(scope="module")
 def found(small_task):
-    return rolling.rolling_tables(small_task, SETTINGS, [0], 2)
+    return of_all_cut_offs(small_task, 2)
 
 
 @pytest.mark.slow
@@ -58,7 +68,7 @@ def test_the_pool_is_fitted_at_each_cut_off(small_task, found, monkeypatch):
         return Combination("linear", {name: 1.0}, q, 0.0)
 
     monkeypatch.setattr(best, "combine", first_alone)
-    alone, of_one = rolling.rolling_tables(small_task, SETTINGS, [0], 2)
+    alone, of_one = of_all_cut_offs(small_task, 2)
     pd.testing.assert_frame_equal(alone["best"], tables["lstm"])
     for table, cell in zip(of_one["best"], best.CELLS, strict=True):
         pd.testing.assert_frame_equal(table, tables[cell], rtol=1e-5)
@@ -79,26 +89,30 @@ def test_differences_are_those_of_the_tables(found):
 @pytest.mark.slow
 def test_what_is_rolled_reads_the_counts_it_is_given(small_task):
     """Forecasters are caught that ignore them, or know later slots."""
-    seen = []
+    grid = make_grid(40, 150)  # enough rows for the least leaf of a tree
+    split = rolling_origins(40, 2)[0]
+    made = {}
 
-    def check(forecaster, counts, origins):
-        check_no_leak(forecaster, counts, origins[0], catalogue=False)
-        seen.append(forecaster)
-        return pd.DataFrame()
+    def forecaster(name, counts, split):
+        key = counts.tobytes()
+        if key not in made:
+            given = grid, small_task.folder, SETTINGS, [0], counts, split
+            made[key] = rolling.forecasts(*given)
+        return made[key][name]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rolling, "evaluate_rolling", check)
-        patch.setattr(rolling, "rolling_naive", lambda *_: {})
-        patch.setattr(rolling, "judged_on_both", lambda *_: None)
-        # enough rows for the least leaf of a tree
-        larger = replace(small_task, grid=make_grid(40, 150))
-        rolling.rolling_tables(larger, SETTINGS, [0], 2)
-    assert len(seen) == 13
+    names = rolling.forecasts(
+        grid, small_task.folder, SETTINGS, [0], split.seen(grid.counts), split
+    )
+    assert len(names) == 13
+    for name in names:
+        check_no_leak(partial(forecaster, name), grid.counts, split, catalogue=False)
 
 
 def test_a_cut_off_without_a_slot_to_train_on_is_left_out(small_task):
     short = replace(small_task, grid=make_grid(8, 30))
-    assert rolling.rolling_tables(short, SETTINGS, [0], 1) == ({}, {})
+    assert rolling.begin(short, SETTINGS, [0], 1) == []
+    assert rolling.begin(small_task, SETTINGS, [0], 0) == []
+    assert rolling.rolling_tables([]) == ({}, {})
 
 
 def test_stored_peers_count_only_for_the_same_slots(tmp_path, monkeypatch):

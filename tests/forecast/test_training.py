@@ -296,3 +296,27 @@ def test_every_prediction_type_trains(small_grid, trained, kind):
     np.testing.assert_allclose(one.forecast.sum(axis=1), 1, rtol=1e-5)
     rows = list(split.test)
     assert np.abs(one.forecast[rows] - np.exp(data.log_ewma[rows])).max() > 0
+
+
+def test_an_epoch_draws_its_slots():
+    values = np.arange(12.0).reshape(12, 1)
+    batches = SlotBatches((values,), values, range(12), seed=0, slots_per_epoch=5)
+    epochs = []
+    for epoch in (1, 2, 1):
+        batches.start_epoch(epoch)
+        assert len(batches) == 5
+        epochs.append([batches[i][1].item() for i in range(5)])
+    assert len({*epochs[0]}) == 5
+    assert epochs[0] == epochs[2] != epochs[1]
+    whole = SlotBatches((values,), values, range(12), seed=0)
+    assert {whole[i][1].item() for i in range(len(whole))} == {*range(12)}
+
+
+def test_large_catalogues_draw_slots(small_task, monkeypatch):
+    """`Settings.slots_per_epoch` holds where there are more than WHOLE movies."""
+    counts, split = small_task.grid.counts, small_task.split
+    made = small_task.features, counts, Settings(slots_per_epoch=2), split, 0, ""
+    one = trainer._Training(None, *made)
+    assert [len(one.batches(range(6), watched=w)) for w in (False, True)] == [6, 6]
+    monkeypatch.setattr(trainer, "WHOLE", counts.shape[1] - 1)
+    assert [len(one.batches(range(6), watched=w)) for w in (False, True)] == [2, 2]

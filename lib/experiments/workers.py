@@ -1,0 +1,76 @@
+"""Work in processes beside a notebook's own, where cores and memory are left for it.
+
+Processes, not threads: two trainings of LightGBM in one process have crashed it, and
+Python's part of a training would wait for the other's.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing.connection import wait
+from typing import Any
+
+from lib.errors import UserError
+from lib.memory import free_memory
+from lib.progress import PROGRESS
+
+
+def begin(
+    function: Callable, calls: Sequence[tuple], need: int
+) -> list[Callable[[], Any]]:
+    """Begin some calls of a function beside what follows.
+
+    Args:
+        function: of a module, so that another process finds it.
+        calls: arguments of each call, which are copied.
+        need: bytes that a call is expected to hold, roughly.
+
+    Returns:
+        For each call a function that waits for its result. Where there is no second
+        core (OMP_NUM_THREADS counts as their number) or no memory, it makes the call
+        itself, then. It raises what the call raised, and UserError where its process
+        was stopped.
+    """
+    cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    number = min(cores, len(calls), free_memory() // need)
+    if cores < 2 or number < 1:
+        return [partial(function, *call) for call in calls]
+    # A new interpreter: TensorFlow's threads do not survive in a copy of this one.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(number, context, _prepare)
+    results = [pool.submit(function, *call) for call in calls]
+    pool.shutdown(wait=False)  # when all is done
+    return [partial(_result, one) for one in results]
+
+
+def _result(future: Future):
+    """What a call returned, as soon as it has."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise UserError(
+            "a process that trains beside this notebook was stopped, often for want of "
+            "memory; close other programs, or set OMP_NUM_THREADS=1 to do without"
+        ) from None
+
+
+def _prepare() -> None:
+    """A worker says nothing in the notebook's place, and ends when the notebook does.
+
+    It tells its progress where notebooks that run in a batch tell theirs.
+    """
+    os.environ.setdefault(PROGRESS, os.devnull)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    wait([parent.sentinel] if parent else [])
+    os._exit(1)

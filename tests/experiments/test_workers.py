@@ -1,0 +1,61 @@
+"""Work in processes beside a notebook's own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from lib.errors import UserError
+from lib.experiments import workers
+
+
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
+def test_calls_are_made_elsewhere(two_cores):
+    pids = [one() for one in workers.begin(os.getpid, [(), ()], need=1)]
+    assert os.getpid() not in pids
+
+
+def test_what_a_call_raises_is_raised(two_cores):
+    (result,) = workers.begin(int, [("x",)], need=1)
+    with pytest.raises(ValueError, match="invalid literal"):
+        result()
+
+
+@pytest.mark.parametrize(("cores", "need"), [("1", 1), ("2", 10**18)])
+def test_without_core_or_memory_calls_are_made_here(monkeypatch, cores, need):
+    monkeypatch.setenv("OMP_NUM_THREADS", cores)
+    (result,) = workers.begin(os.getpid, [()], need)
+    assert result() == os.getpid()
+
+
+def test_a_stopped_process_is_told(two_cores):
+    (result,) = workers.begin(os._exit, [(1,)], need=1)
+    with pytest.raises(UserError, match="was stopped"):
+        result()
+
+
+def test_a_process_ends_with_its_parent():
+    code = """
+import time
+from lib.experiments import workers
+workers.begin(time.sleep, [(600,), (600,)], need=1)
+print("begun", flush=True)
+time.sleep(600)
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment
+    ) as parent:
+        assert parent.stdout.readline()
+        while len(found := psutil.Process(parent.pid).children()) < 3:
+            time.sleep(0.1)  # two, and what watches over shared resources
+        parent.send_signal(signal.SIGKILL)
+    assert not psutil.wait_procs(found, timeout=30)[1]
