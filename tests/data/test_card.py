@@ -85,3 +85,15 @@ def test_the_sample_has_the_terms_of_the_project(output):
     card = json.loads((output / "sample-month" / "croissant.json").read_text("utf-8"))
     assert "MIT" in card["license"] and card["version"] in card["citeAs"]
     assert "datePublished" not in card and CONTEXT["citeAs"] == "cr:citeAs"
+
+
+def test_mlcroissant_reads_the_panel(made):
+    """By the library of Croissant's authors, which is not in the lock: a part of it
+    comes without a wheel."""
+    library = pytest.importorskip("mlcroissant", reason="needs mlcroissant")
+    folder, _ = made
+    rows = library.Dataset(folder / "croissant.json").records("panel")
+    table = pl.read_parquet(folder / "panel.parquet")
+    found = [{key.split("/")[1]: value for key, value in row.items()} for row in rows]
+    assert [row["requests"] for row in found] == table["requests"].to_list()
+    assert [set(row) for row in found] == [{*table.columns}] * len(table)
