@@ -30,7 +30,11 @@ from lib.progress import every
 
 
 def begin(
-    task: Task, settings: Settings, seeds: Sequence[int], n_origins: int
+    task: Task,
+    settings: Settings,
+    seeds: Sequence[int],
+    n_origins: int,
+    cluster: str = "",
 ) -> list[Callable[[], dict[str, pd.DataFrame]]]:
     """Begin what `origin_tables` does, at each cut-off, beside what follows.
 
@@ -39,6 +43,7 @@ def begin(
         settings: of the networks, but for the cell.
         seeds: seeds to average over.
         n_origins: number of cut-offs, 0 for none.
+        cluster: address of a Dask scheduler, see `workers.begin`.
 
     Returns:
         For each cut-off a function that waits for its tables. A cut-off without a slot
@@ -49,7 +54,7 @@ def begin(
         if counts[settings.t_slot : split.train.stop].any():
             calls.append((task.folder, settings, seeds, split))
     need = of_a_notebook(counts.shape[1])
-    return workers.begin(_read_and_judge, calls, need)
+    return workers.begin(_read_and_judge, calls, need, cluster)
 
 
 def _read_and_judge(folder: Path, settings, seeds, split: Split) -> dict:

@@ -21,12 +21,14 @@ from lib.evaluation import metrics
 from lib.evaluation.evaluate import evaluate, scores_by_split
 from lib.evaluation.metrics import score
 from lib.evaluation.splits import PARTS, Split, time_split
+from lib.experiments import workers
 from lib.experiments.ablation import silent_features
 from lib.files import read_network, replacing, seal, sealed
 from lib.forecast import baselines
 from lib.forecast.baselines import Tuned
 from lib.forecast.features import MEANINGS, Features, build_features
 from lib.forecast.trainer import Settings, Trained, run
+from lib.memory import of_a_notebook
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,16 @@ def _simple_forecasts(grid: Grid, split: Split, folder: Path):
 
 
 def train_seeds(
-    task: Task, settings: Settings, seeds: Sequence[int]
+    task: Task, settings: Settings, seeds: Sequence[int], cluster: str = ""
 ) -> dict[int, Trained]:
     """Train the same network once with each seed.
+
+    Args:
+        task: the run.
+        settings: of the network.
+        seeds: its seeds.
+        cluster: address of a Dask scheduler that trains them side by side, see
+            `workers.begin`; empty for this process, one after the other.
 
     Returns:
         seed → what `lib.forecast.trainer.run` returns.
@@ -130,7 +139,17 @@ def train_seeds(
         raise UserError(
             f"SEEDS is {seeds!r}; expected a list such as [0] or [0, 1, 2]."
         )
+    if cluster:
+        calls = [(task.folder, settings, seed) for seed in seeds]
+        need = of_a_notebook(task.grid.counts.shape[1])
+        for trained in workers.begin(_train_and_keep, calls, need, cluster):
+            trained()
     return {seed: train_once(task, settings, seed) for seed in seeds}
+
+
+def _train_and_keep(folder: Path, settings: Settings, seed: int) -> None:
+    """`train_once` elsewhere; the training is read back from disk."""
+    train_once(open_task(folder), settings, seed)
 
 
 def train_once(

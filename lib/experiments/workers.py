@@ -1,4 +1,4 @@
-"""Work in processes beside a notebook's own, where cores and memory are left for it.
+"""Work beside a notebook's own: in other processes of this machine, or on a cluster.
 
 Processes, not threads: two trainings of LightGBM in one process have crashed it, and
 Python's part of a training would wait for the other's.
@@ -14,13 +14,14 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import Any
 
+from lib.data.engines import connected
 from lib.errors import UserError
 from lib.memory import free_memory
 from lib.progress import PROGRESS
 
 
 def begin(
-    function: Callable, calls: Sequence[tuple], need: int
+    function: Callable, calls: Sequence[tuple], need: int, cluster: str = ""
 ) -> list[Callable[[], Any]]:
     """Begin some calls of a function beside what follows.
 
@@ -28,13 +29,21 @@ def begin(
         function: of a module, so that another process finds it.
         calls: arguments of each call, which are copied.
         need: bytes that a call is expected to hold, roughly.
+        cluster: address of a Dask scheduler whose workers see the same files; empty,
+            or one of Spark, for this machine.
 
     Returns:
-        For each call a function that waits for its result. Where there is no second
-        core (OMP_NUM_THREADS counts as their number) or no memory, it makes the call
-        itself, then. It raises what the call raised, and UserError where its process
-        was stopped.
+        For each call a function that waits for its result. On a cluster all calls have
+        ended when this one does. Where this machine has no second core left
+        (OMP_NUM_THREADS counts as their number) or no memory, it makes the call itself,
+        then. It raises what the call raised, and UserError where its process was
+        stopped.
+
+    Raises:
+        UserError: no scheduler answers at that address.
     """
+    if cluster and not cluster.startswith("sc://") and calls:
+        return _on_cluster(function, calls, cluster)
     cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
     number = min(cores, len(calls), free_memory() // need)
     if cores < 2 or number < 1:
@@ -45,6 +54,31 @@ def begin(
     results = [pool.submit(function, *call) for call in calls]
     pool.shutdown(wait=False)  # when all is done
     return [partial(_result, one) for one in results]
+
+
+def _on_cluster(function: Callable, calls: Sequence[tuple], cluster: str) -> list:
+    """What `begin` gives, from a Dask cluster: all is done when this ends.
+
+    The threads of a Dask client, or of a worker, draw from the random numbers that
+    Keras seeds weights with, so that networks built beside them are others each time.
+    Hence nothing goes on here meanwhile, and a worker calls in a process of its own.
+    """
+    with connected(cluster) as client:
+        tasks = [client.submit(_alone, function, *call, pure=False) for call in calls]
+        return [partial(_same, result) for result in client.gather(tasks)]
+
+
+def _alone(function: Callable, *call):
+    """A call on a Dask worker, in a process of its own."""
+    own: Any = multiprocessing.current_process()
+    own._config["daemon"] = False  # workers are, and such may not start processes
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context, _prepare) as pool:
+        return _result(pool.submit(function, *call))
+
+
+def _same(result):
+    return result
 
 
 def _result(future: Future):

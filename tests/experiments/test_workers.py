@@ -1,16 +1,22 @@
 """Work in processes beside a notebook's own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import psutil
 import pytest
 
+from lib import paths
+from lib.data import preprocess
 from lib.errors import UserError
 from lib.experiments import workers
+from lib.experiments.task import open_task, train_seeds
+from lib.forecast.trainer import Settings
 
 
 @pytest.fixture
@@ -59,3 +65,22 @@ time.sleep(600)
             time.sleep(0.1)  # two, and what watches over shared resources
         parent.send_signal(signal.SIGKILL)
     assert not psutil.wait_procs(found, timeout=30)[1]
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_trains_the_same_networks(place):
+    """Two seeds, trained by two workers and here."""
+    from distributed import LocalCluster
+
+    preprocess("sample", "month")
+    task = open_task(paths.PROCESSED / "sample-month")
+    settings = Settings(epochs=1, units=2)
+    with LocalCluster(
+        n_workers=2, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
+    ) as cluster:
+        given = task, settings, [0, 1], cluster.scheduler_address
+        there = {seed: np.array(t.forecast) for seed, t in train_seeds(*given).items()}
+    assert len(list((task.folder / "training").iterdir())) == 2
+    shutil.rmtree(task.folder / "training")
+    for seed, one in train_seeds(task, settings, [0, 1]).items():
+        np.testing.assert_array_equal(one.forecast, there[seed])
