@@ -6,6 +6,7 @@ Python's part of a training would wait for the other's.
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -95,8 +96,10 @@ def _result(future: Future):
 def _prepare() -> None:
     """A worker says nothing in the notebook's place, and ends when the notebook does.
 
-    It tells its progress where notebooks that run in a batch tell theirs.
+    It tells its progress where notebooks that run in a batch tell theirs. Whoever
+    interrupts a cell does not mean what goes on beside it.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault(PROGRESS, os.devnull)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):

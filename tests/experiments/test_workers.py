@@ -48,6 +48,16 @@ def test_a_stopped_process_is_told(two_cores):
         result()
 
 
+def test_an_interrupted_cell_does_not_stop_them(two_cores):
+    (result,) = workers.begin(_interrupt, [()], need=1)
+    assert result() == "still here"
+
+
+def _interrupt() -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return "still here"
+
+
 def test_a_process_ends_with_its_parent():
     code = """
 import time
