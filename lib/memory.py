@@ -13,6 +13,11 @@ from lib.errors import UserError
 LEAST = 1_500_000_000  # bytes of address space; libraries map 0.8 GB before any data
 A_NOTEBOOK, A_MOVIE = 10**9, 45_000  # bytes that one holds, see benchmarks/scale.py
 THREADS = ("POLARS_MAX_THREADS", "POLARS_ASYNC_THREAD_COUNT")
+# Processes that run side by side share a GPU; the first must not take all its memory.
+SHARED_GPU = {
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
 MOST_THREADS = max(256, os.cpu_count() or 1)
 
 

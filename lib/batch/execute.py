@@ -15,6 +15,7 @@ from nbclient.exceptions import DeadKernelError
 
 from lib import paths
 from lib.errors import UserError
+from lib.memory import SHARED_GPU
 from lib.paths import shown
 from lib.progress import PROGRESS
 
@@ -26,11 +27,6 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-# Notebooks that run side by side share a GPU; the first must not take all its memory.
-SHARED_GPU = {
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-}
 # The kernel ends with the process that started it, even by `kill -9` and while it is
 # deep in a computation: Linux kills it (PR_SET_PDEATHSIG), elsewhere ipykernel looks
 # for its parent every second.

@@ -7,6 +7,7 @@ and processes share it. Whoever opens them compares their checksums.
 
 import hashlib
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -73,8 +74,8 @@ def made_once(
                 part.rename(place)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
-    files = sorted(place.glob("*.npy"))
-    return facts, {path.stem: np.load(path, mmap_mode="r") for path in files}
+        files = sorted(place.glob("*.npy"))
+        return facts, {path.stem: np.load(path, mmap_mode="r") for path in files}
 
 
 def _on_disk(folder: Path, name: str, wanted: dict) -> dict[str, np.ndarray]:
@@ -87,10 +88,14 @@ def _on_disk(folder: Path, name: str, wanted: dict) -> dict[str, np.ndarray]:
             "free; choose a coarser SLOT or fewer MAX_SLOTS, make room, or set "
             "POPULARITY_OUTPUT to a larger disk"
         )
-    return {
-        key: np.lib.format.open_memmap(folder / f"{key}.npy", "w+", dtype, shape)
-        for key, (shape, dtype) in wanted.items()
-    }
+    made = {}
+    for key, (shape, dtype) in wanted.items():
+        path = folder / f"{key}.npy"
+        made[key] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+        if hasattr(os, "posix_fallocate"):  # before others take the room
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return made
 
 
 def scratch(shape: tuple[int, ...]) -> np.ndarray:

@@ -46,12 +46,13 @@ def begin(
         cluster: address of a Dask scheduler, see `workers.begin`.
 
     Returns:
-        For each cut-off a function that waits for its tables. A cut-off without a slot
-        to train a network on is left out.
+        For each cut-off a function that waits for its tables. A cut-off that has no
+        request to train a network on, to choose by or to judge by is left out.
     """
     counts, calls = task.grid.counts, []
     for split in rolling_origins(len(counts), n_origins) if n_origins else ():
-        if counts[settings.t_slot : split.train.stop].any():
+        learnt = range(settings.t_slot, split.train.stop)
+        if all(counts[part].any() for part in (learnt, split.validation, split.test)):
             calls.append((task.folder, settings, seeds, split))
     need = of_a_notebook(counts.shape[1])
     return workers.begin(_read_and_judge, calls, need, cluster)

@@ -127,19 +127,19 @@ def train_seeds(
         settings: of the network.
         seeds: its seeds.
         cluster: address of a Dask scheduler that trains them side by side, see
-            `workers.begin`; empty for this process, one after the other.
+            `workers.begin`; else this process does, one after the other.
 
     Returns:
         seed → what `lib.forecast.trainer.run` returns.
 
     Raises:
-        UserError: `seeds` is no list of whole numbers.
+        UserError: `seeds` is no list of whole numbers, or no scheduler answers.
     """
     if not isinstance(seeds, list | tuple) or not seeds:
         raise UserError(
             f"SEEDS is {seeds!r}; expected a list such as [0] or [0, 1, 2]."
         )
-    if cluster:
+    if workers.is_dask(cluster):
         calls = [(task.folder, settings, seed) for seed in seeds]
         need = of_a_notebook(task.grid.counts.shape[1])
         for trained in workers.begin(_train_and_keep, calls, need, cluster):

@@ -26,6 +26,8 @@ def begin(
 ) -> list[Callable[[], Any]]:
     """Begin some calls of a function beside what follows.
 
+    A script does so below `if __name__ == "__main__"`, since each process reads it.
+
     Args:
         function: of a module, so that another process finds it.
         calls: arguments of each call, which are copied.
@@ -43,10 +45,10 @@ def begin(
     Raises:
         UserError: no scheduler answers at that address.
     """
-    if cluster and not cluster.startswith("sc://") and calls:
+    if is_dask(cluster) and calls:
         return _on_cluster(function, calls, cluster)
-    cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    number = min(cores, len(calls), free_memory() // need)
+    cores = _cores()
+    number = min(cores, len(calls), free_memory() // need - 1)  # one for the notebook
     if cores < 2 or number < 1:
         return [partial(function, *call) for call in calls]
     # A new interpreter: TensorFlow's threads do not survive in a copy of this one.
@@ -57,6 +59,20 @@ def begin(
     return [partial(_result, one) for one in results]
 
 
+def is_dask(cluster: str) -> bool:
+    """Whether a CLUSTER is a Dask scheduler; Spark counts requests alone."""
+    return bool(cluster) and not cluster.startswith("sc://")
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if given.isdecimal() and int(given):
+        return int(given)
+    own = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(own(0)) if own else os.cpu_count() or 1
+
+
 def _on_cluster(function: Callable, calls: Sequence[tuple], cluster: str) -> list:
     """What `begin` gives, from a Dask cluster: all is done when this ends.
 
@@ -64,17 +80,21 @@ def _on_cluster(function: Callable, calls: Sequence[tuple], cluster: str) -> lis
     Keras seeds weights with, so that networks built beside them are others each time.
     Hence nothing goes on here meanwhile, and a worker calls in a process of its own.
     """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     with connected(cluster) as client:
-        tasks = [client.submit(_alone, function, *call, pure=False) for call in calls]
+        tasks = [
+            client.submit(_alone, backend, function, *call, pure=False)
+            for call in calls
+        ]
         return [partial(_same, result) for result in client.gather(tasks)]
 
 
-def _alone(function: Callable, *call):
+def _alone(backend: str, function: Callable, *call):
     """A call on a Dask worker, in a process of its own."""
     own: Any = multiprocessing.current_process()
     own._config["daemon"] = False  # workers are, and such may not start processes
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context, _prepare) as pool:
+    with ProcessPoolExecutor(1, context, _prepare, (backend,)) as pool:
         return _result(pool.submit(function, *call))
 
 
@@ -88,17 +108,19 @@ def _result(future: Future):
         return future.result()
     except BrokenProcessPool:
         raise UserError(
-            "a process that trains beside this notebook was stopped, often for want of "
-            "memory; close other programs, or set OMP_NUM_THREADS=1 to do without"
+            "a process that trains beside the others was stopped, often for want of "
+            "memory; close other programs, or set OMP_NUM_THREADS=1 to do without it"
         ) from None
 
 
-def _prepare() -> None:
-    """A worker says nothing in the notebook's place, and ends when the notebook does.
+def _prepare(backend: str = "") -> None:
+    """A worker says nothing in the notebook's place, and ends when its starter does.
 
     It tells its progress where notebooks that run in a batch tell theirs. Whoever
     interrupts a cell does not mean what goes on beside it.
     """
+    if backend:
+        os.environ["KERAS_BACKEND"] = backend
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault(PROGRESS, os.devnull)
     nowhere = os.open(os.devnull, os.O_WRONLY)

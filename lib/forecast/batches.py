@@ -16,13 +16,21 @@ class Columns:
     def __init__(self, rows: np.ndarray, kept=None, silent=()):
         self.rows, self.kept, self.silent = rows, kept, silent
 
-    def __getitem__(self, index) -> "np.ndarray | Columns":
-        """Rows with the columns to read; a single row (an int) is not read yet."""
-        if isinstance(index, int | np.integer):
-            return Columns(self.rows[index], self.kept, self.silent)
-        found = np.array(self.rows[index])
+    def __getitem__(self, index) -> np.ndarray:
+        return self.read(self.rows[index])
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """A part of the rows, with the last axis whole, as a copy."""
+        found = np.array(rows)
         found[..., list(self.silent)] = 0
         return found if self.kept is None else found[..., self.kept]
+
+
+def _part(view, row: int, index) -> np.ndarray:
+    """Part of a row; of `Columns` nothing else is copied."""
+    if isinstance(view, Columns):
+        return view.read(view.rows[row][index])
+    return view[row][index]
 
 
 class SlotBatches(keras.utils.PyDataset):
@@ -112,8 +120,8 @@ class SampledSlots(SlotBatches):
             chosen, stands_for = self._draw(target.reshape(-1, target.shape[-1]), rng)
             parts.append(
                 (
-                    window[row][:, chosen],  # (time, movie, series)
-                    context[row][..., chosen, :],  # ([time,] movie, context)
+                    _part(window, row, np.s_[:, chosen]),  # (time, movie, series)
+                    _part(context, row, np.s_[..., chosen, :]),  # ([time,] movie, ·)
                     log_ewma[row][..., chosen] + np.log(stands_for),
                     target[..., chosen] * stands_for,
                 )

@@ -7,10 +7,13 @@ import weakref
 import keras
 from IPython.display import display
 
+from lib.memory import SHARED_GPU
+
 # A step of these small networks costs more with its work shared among threads than
 # without; and sums come out the same on any number of cores, also in a sweep that
 # leaves more than one to a run. TensorFlow reads both when it runs its first operation.
 os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
+os.environ.update(SHARED_GPU | os.environ)
 
 STEPS_AT_ONCE = 32  # training steps between two returns to Python
 

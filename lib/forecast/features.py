@@ -341,9 +341,10 @@ def build_features(grid: Grid, split: Split, folder: Path | None = None) -> Feat
     made_from = hashlib.sha256(code + f"{split}{grid.meta}{grid.slots}".encode())
     for array in (grid.counts, grid.returning, grid.mean_rating):
         made_from.update(identity(array))
+    kind = f"{len(grid.slots)}-{split.validation.start}-{split.test.start}"
     facts, arrays = made_once(
         folder,
-        f"features-{len(grid.slots)}-{split.test.start}",
+        f"features-{kind}",
         made_from.hexdigest(),
         lambda new: _make(grid, split, new),
     )

@@ -111,6 +111,11 @@ def test_what_is_rolled_reads_the_counts_it_is_given(small_task):
 def test_a_cut_off_without_a_slot_to_train_on_is_left_out(small_task):
     short = replace(small_task, grid=make_grid(8, 30))
     assert rolling.begin(short, SETTINGS, [0], 1) == []
+    counts = small_task.grid.counts.copy()
+    (split,) = rolling_origins(len(counts), 1)
+    counts[split.test] = 0
+    gap = replace(small_task, grid=replace(small_task.grid, counts=counts))
+    assert rolling.begin(gap, SETTINGS, [0], 1) == []
     assert rolling.begin(small_task, SETTINGS, [0], 0) == []
     assert rolling.rolling_tables([]) == ({}, {})
 

@@ -8,14 +8,17 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 
 from lib import paths
 from lib.data import preprocess
 from lib.errors import UserError
-from lib.experiments import workers
+from lib.evaluation.splits import rolling_origins
+from lib.experiments import rolling, workers
 from lib.experiments.task import open_task, train_seeds
+from lib.forecast import trainer
 from lib.forecast.trainer import Settings
 
 
@@ -61,7 +64,7 @@ def _interrupt() -> str:
 def test_a_process_ends_with_its_parent():
     code = """
 import time
-from lib.experiments import workers
+from lib.experiments import rolling, workers
 workers.begin(time.sleep, [(600,), (600,)], need=1)
 print("begun", flush=True)
 time.sleep(600)
@@ -85,12 +88,36 @@ def test_a_dask_cluster_trains_the_same_networks(place):
     preprocess("sample", "month")
     task = open_task(paths.PROCESSED / "sample-month")
     settings = Settings(epochs=1, units=2)
-    with LocalCluster(
-        n_workers=2, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
-    ) as cluster:
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(trainer, "_Training", None)  # not in this process
         given = task, settings, [0, 1], cluster.scheduler_address
         there = {seed: np.array(t.forecast) for seed, t in train_seeds(*given).items()}
-    assert len(list((task.folder / "training").iterdir())) == 2
     shutil.rmtree(task.folder / "training")
     for seed, one in train_seeds(task, settings, [0, 1]).items():
         np.testing.assert_array_equal(one.forecast, there[seed])
+
+
+@pytest.mark.slow
+def test_a_cut_off_is_the_same_elsewhere(place, two_cores):
+    preprocess("sample", "month")
+    task = open_task(paths.PROCESSED / "sample-month")
+    settings = Settings(epochs=1, units=2)
+    (begun,) = rolling.begin(task, settings, [0], 1)
+    there = begun()
+    shutil.rmtree(task.folder / "training")
+    (split,) = rolling_origins(len(task.grid.slots), 1)
+    here = rolling.origin_tables(task.grid, task.folder, settings, [0], split)
+    assert set(there) == set(here)
+    for name, table in here.items():
+        pd.testing.assert_frame_equal(there[name], table)
+
+
+@pytest.mark.parametrize(("given", "cores"), [("3,2", 3), ("0", None), ("x", None)])
+def test_cores_are_those_of_the_process(monkeypatch, given, cores):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert workers._cores() == (cores or len(os.sched_getaffinity(0)))
