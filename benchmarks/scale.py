@@ -9,7 +9,7 @@ decay, popularity and activity have heavy tails, and a user's requests come in a
 sessions. The report is that of `make report` with its default parameters. Memory is the
 sum over all processes of the run of their proportional set size, read twice a second:
 with the pages of files that they map, and without. On a machine that does other things,
-too, look at the processor time, not at the clock.
+too, the processor time says more than the clock.
 Writes benchmarks/results/scale.csv; --tables puts it into benchmarks/README.md and
 draws results/scale.png from it and from what preprocess.py measured.
 """

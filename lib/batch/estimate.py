@@ -3,7 +3,7 @@
 On two cores, with the usual parameters: what is spent whatever the data are, and what
 each cell of the grid, slots × items, adds. Few reports were measured: the sample, with
 fewer epochs, took 8 minutes of processor time and 5 by the clock on an idle machine;
-26 million requests by month 57 and 109 beside other work (`benchmarks/scale.py`).
+26 million requests by month 90 and 74 beside other work (`benchmarks/scale.py`).
 """
 
 import os
