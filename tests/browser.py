@@ -14,6 +14,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync"
 )
 FLAGS += " --disable-background-networking --disable-component-update"
+FLAGS += " --disable-dev-shm-usage"  # small in containers
 
 
 class Browser:
@@ -57,7 +58,7 @@ class Browser:
         found = self.call("Runtime.evaluate", expression=script, returnByValue=True)
         return found["result"].get("value")
 
-    def wait(self, script: str, seconds: float = 60):
+    def wait(self, script: str, seconds: float = 120):
         """The value of an expression as soon as it is true."""
         until = time.monotonic() + seconds
         while not (found := self.evaluate(script)):
