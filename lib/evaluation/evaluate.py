@@ -76,7 +76,7 @@ def evaluate(forecaster: Forecaster, counts: np.ndarray, split: Split) -> Evalua
         for part, slots in split.parts.items()
     }
     return Evaluation(
-        _stack(tables, "split"),
+        stack(tables, "split"),
         {part: summarise(table) for part, table in tables.items()},
         cold_start(counts, forecast, split.train.stop, split.test),
     )
@@ -263,7 +263,7 @@ def _check_same(one: np.ndarray, two: np.ndarray, last: int, what: str) -> None:
         )
 
 
-def _stack(tables: Mapping, key: str) -> pd.DataFrame:
+def stack(tables: Mapping, key: str) -> pd.DataFrame:
     """Tables under each other with their keys in a first column."""
     parts = [table.assign(**{key: value}) for value, table in tables.items()]
     stacked = pd.concat(parts, ignore_index=True)

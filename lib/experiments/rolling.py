@@ -14,7 +14,7 @@ import pandas as pd
 
 from lib import paths
 from lib.data.grid import Grid, load_grid
-from lib.evaluation.evaluate import compare, judged_on_both
+from lib.evaluation.evaluate import compare, judged_on_both, stack
 from lib.evaluation.metrics import per_slot_scores, summarise
 from lib.evaluation.splits import Split, rolling_origins
 from lib.experiments import workers
@@ -112,13 +112,13 @@ def rolling_tables(
         place of other seeds, which are not trained here. Both are empty without a
         cut-off.
     """
-    parts: dict[str, list] = {}
-    for number, tables_of in enumerate(cut_offs):
-        for name, table in tables_of().items():
-            parts.setdefault(name, []).append(table.assign(origin=number))
-    if not parts:
+    found = [tables_of() for tables_of in cut_offs]
+    if not found:
         return {}, {}
-    tables = {name: pd.concat(rows, ignore_index=True) for name, rows in parts.items()}
+    tables = {
+        name: stack({number: one[name] for number, one in enumerate(found)}, "origin")
+        for name in found[0]
+    }
     draws = {
         "ensemble": [tables[cell] for cell in CELLS],
         "best": [tables.pop(_alone(cell)) for cell in CELLS],

@@ -86,7 +86,7 @@ def _on_cluster(function: Callable, calls: Sequence[tuple], cluster: str) -> lis
             client.submit(_alone, backend, function, *call, pure=False)
             for call in calls
         ]
-        return [partial(_same, result) for result in client.gather(tasks)]
+        return [lambda result=one: result for one in client.gather(tasks)]
 
 
 def _alone(backend: str, function: Callable, *call):
@@ -96,10 +96,6 @@ def _alone(backend: str, function: Callable, *call):
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context, _prepare, (backend,)) as pool:
         return _result(pool.submit(function, *call))
-
-
-def _same(result):
-    return result
 
 
 def _result(future: Future):

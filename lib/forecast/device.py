@@ -13,7 +13,8 @@ from lib.memory import SHARED_GPU
 # without; and sums come out the same on any number of cores, also in a sweep that
 # leaves more than one to a run. TensorFlow reads both when it runs its first operation.
 os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
-os.environ.update(SHARED_GPU | os.environ)
+for name, value in SHARED_GPU.items():
+    os.environ.setdefault(name, value)
 
 STEPS_AT_ONCE = 32  # training steps between two returns to Python
 

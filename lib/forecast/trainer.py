@@ -257,7 +257,8 @@ class _Training:
         most = settings.slots_per_epoch if self.target.shape[-1] > WHOLE else None
         options = {"seed": self.seed, "weights": self.weights, "slots_per_epoch": most}
         if watched:
-            rows, options = rows[:: max(len(rows) // (most or len(rows) or 1), 1)], {}
+            step = max(len(rows) // most, 1) if most else 1
+            rows, options = rows[::step], {}
         size = 1 if watched else settings.batch_size
         arguments = (self.views, self.target, rows, size)
         few, evenly = settings.movies_per_slot, settings.loss not in SAMPLED_LOSSES
